@@ -1,0 +1,45 @@
+// swift-tools-version: 6.1
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+// Kernels for one CPU generation need compiler flags that SwiftPM refuses in a dependency taken
+// by URL and version, so they are built only when asked for. The Makefile and the wheel ask;
+// without the switch the same files are compiled once, portably, and everything still works.
+let buildsCPUVariants = Context.environment["CNNLENS_CPU_VARIANTS"] == "1"
+
+let language: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+var package = Package(
+  name: "cnnlens",
+  products: [
+    .library(name: "CNNLens", targets: ["CNNLens"]),
+    .library(name: "cnnlens", type: .dynamic, targets: ["CInterface"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0")
+  ],
+  targets: [
+    // MARK: Library
+    .target(name: "LensTensors", exclude: ["README.md"], swiftSettings: language),
+    .target(name: "LensKernels", dependencies: ["LensTensors"], exclude: ["README.md"], swiftSettings: language),
+    .target(name: "LensEngine", dependencies: ["LensKernels", "LensTensors"], exclude: ["README.md"], swiftSettings: language),
+    .target(
+      name: "LensModels",
+      dependencies: ["LensEngine", "LensTensors", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+      exclude: ["README.md"], swiftSettings: language),
+    .target(name: "LensRoutines", dependencies: ["LensEngine", "LensTensors"], exclude: ["README.md"], swiftSettings: language),
+    .target(name: "CNNLens", dependencies: ["LensTensors", "LensEngine", "LensModels", "LensRoutines"], swiftSettings: language),
+
+    // MARK: C interface
+    .target(name: "CCNNLens", path: "CInterface", exclude: ["README.md", "Exports", "examples", "cnnlens.map", "cnnlens.pc.in"], publicHeadersPath: "include"),
+    .target(name: "CInterface", dependencies: ["CNNLens", "CCNNLens"], path: "CInterface/Exports", swiftSettings: language),
+
+    // MARK: Tests and tools
+    .target(name: "LensTestSupport", dependencies: ["LensEngine", "LensTensors"], path: "Tests/LensTestSupport", swiftSettings: language),
+    .testTarget(name: "LensTensorsTests", dependencies: ["LensTensors", "LensTestSupport"], swiftSettings: language),
+    .testTarget(name: "LensKernelsTests", dependencies: ["LensKernels", "LensTestSupport"], swiftSettings: language),
+    .testTarget(name: "LensEngineTests", dependencies: ["LensEngine", "LensTestSupport"], swiftSettings: language),
+    .testTarget(name: "LensModelsTests", dependencies: ["LensModels", "LensTestSupport"], swiftSettings: language),
+    .testTarget(name: "LensRoutinesTests", dependencies: ["CNNLens", "LensTestSupport"], swiftSettings: language),
+  ]
+)

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+@_exported import LensEngine
+@_exported import LensModels
+@_exported import LensRoutines
+@_exported import LensTensors

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// Floats in memory: owned and 64-byte aligned, or borrowed.
+public final class FloatStorage: @unchecked Sendable {
+  public let base: UnsafeMutablePointer<Float>
+  public let count: Int
+  private let release: @Sendable () -> Void
+
+  /// `count` floats, zero unless `uninitialized`.
+  public init(count: Int, uninitialized: Bool = false) throws {
+    let bytes = max(count, 1) * MemoryLayout<Float>.stride
+    var memory: UnsafeMutableRawPointer?
+    guard posix_memalign(&memory, 64, bytes) == 0, let memory else {
+      throw LensError(.outOfMemory, "\(bytes / 1_000_000) MB of memory are not to be had")
+    }
+    if !uninitialized { memset(memory, 0, bytes) }
+    self.base = memory.bindMemory(to: Float.self, capacity: max(count, 1))
+    self.count = count
+    let address = UInt(bitPattern: memory)
+    release = { free(UnsafeMutableRawPointer(bitPattern: address)) }
+  }
+
+  public init(borrowing base: UnsafeMutablePointer<Float>, count: Int, release: @escaping @Sendable () -> Void = {}) {
+    (self.base, self.count, self.release) = (base, count, release)
+  }
+
+  deinit { release() }
+}
+
+/// A block of Float32, contiguous, last axis fastest. A value: copies share memory until one is written.
+public struct Tensor: @unchecked Sendable {
+  public let shape: Shape
+  private var storage: FloatStorage
+
+  /// Zeros.
+  public init(_ shape: Shape) {
+    self.shape = shape
+    guard let storage = try? FloatStorage(count: shape.count) else { fatalError("out of memory for \(shape)") }
+    self.storage = storage
+  }
+
+  /// Zeros, or `.outOfMemory`.
+  public init(allocating shape: Shape) throws {
+    self.shape = shape
+    storage = try FloatStorage(count: shape.count)
+  }
+
+  public init(_ shape: Shape, _ values: [Float]) {
+    precondition(values.count == shape.count, "\(values.count) values for \(shape)")
+    self.init(shape)
+    values.withUnsafeBufferPointer { if let p = $0.baseAddress { storage.base.update(from: p, count: values.count) } }
+  }
+
+  public init(_ shape: Shape, repeating value: Float) {
+    self.init(shape)
+    storage.base.update(repeating: value, count: shape.count)
+  }
+
+  /// Memory that somebody else owns and that outlives this tensor. Writing makes a copy.
+  public init(borrowing base: UnsafePointer<Float>, shape: Shape, release: @escaping @Sendable () -> Void = {}) {
+    self.shape = shape
+    storage = FloatStorage(borrowing: UnsafeMutablePointer(mutating: base), count: shape.count, release: release)
+    isBorrowed = true
+  }
+  private var isBorrowed = false
+
+  public var count: Int { shape.count }
+
+  /// Valid for as long as this tensor lives.
+  public var pointer: UnsafePointer<Float> { UnsafePointer(storage.base) }
+
+  public func withPointer<R>(_ body: (UnsafePointer<Float>) throws -> R) rethrows -> R {
+    try withExtendedLifetime(storage) { try body(UnsafePointer(storage.base)) }
+  }
+
+  public mutating func withMutablePointer<R>(_ body: (UnsafeMutablePointer<Float>) throws -> R) rethrows -> R {
+    if isBorrowed || !isKnownUniquelyReferenced(&storage) {
+      var copy = Tensor(shape)
+      copy.storage.base.update(from: storage.base, count: count)
+      swap(&self, &copy)
+    }
+    return try withExtendedLifetime(storage) { try body(storage.base) }
+  }
+
+  /// The floats in order.
+  public var values: [Float] { withPointer { Array(UnsafeBufferPointer(start: $0, count: count)) } }
+
+  public subscript(_ indices: Int...) -> Float {
+    precondition(indices.count == shape.rank)
+    return withPointer { p in p[zip(indices, shape.strides).reduce(0) { $0 + $1.0 * $1.1 }] }
+  }
+
+  /// The same floats under another shape of the same count.
+  public func reshaped(to shape: Shape) -> Tensor {
+    precondition(shape.count == count, "\(self.shape) cannot become \(shape)")
+    var copy = Tensor(sharing: storage, shape: shape)
+    copy.isBorrowed = isBorrowed
+    return copy
+  }
+  private init(sharing storage: FloatStorage, shape: Shape) { (self.storage, self.shape) = (storage, shape) }
+}
