@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensTensors
+
+/// Operators in topological order, every shape known. What a network becomes at one input size.
+public struct Graph: Sendable {
+  public struct Node: Sendable {
+    /// Unique in the graph; shown in tables and errors.
+    public let name: String
+    /// Other names that mean this node's output: the tensor's own name, those of nodes that were folded away.
+    public var aliases: [String]
+    public let op: any Operator
+    /// Indices of earlier nodes.
+    public let inputs: [Int]
+    public let shape: Shape
+
+    public init(name: String, aliases: [String] = [], op: any Operator, inputs: [Int], shape: Shape) {
+      (self.name, self.aliases, self.op, self.inputs, self.shape) = (name, aliases, op, inputs, shape)
+    }
+  }
+
+  public private(set) var nodes: [Node] = []
+  /// The nodes that stand for the network's inputs, in order.
+  public private(set) var inputs: [Int] = []
+  /// The nodes whose values are the network's outputs, in order. Filled by whoever builds the graph.
+  public var outputs: [Int] = []
+  private var indices: [String: Int] = [:]
+
+  public init() {}
+
+  public func shapes(_ indices: [Int]) -> [Shape] { indices.map { nodes[$0].shape } }
+
+  @discardableResult
+  public mutating func addInput(_ name: String, _ shape: Shape) -> Int {
+    let index = append(Node(name: name, op: Input(shape: shape), inputs: [], shape: shape))
+    inputs.append(index)
+    return index
+  }
+
+  /// Floats that are part of the network but not of another operator.
+  @discardableResult
+  public mutating func addConstant(_ tensor: Tensor, named name: String) -> Int {
+    append(Node(name: name, op: Constant(tensor: tensor), inputs: [], shape: tensor.shape))
+  }
+
+  /// - Throws: `LensError` naming the node, if the shapes do not fit.
+  @discardableResult
+  public mutating func add(_ op: any Operator, _ inputs: [Int], named name: String, aliases: [String] = []) throws -> Int {
+    let shapes = shapes(inputs)
+    let plain = Layouts(inputs: shapes.map { _ in .plain }, output: .plain)
+    let output: Shape
+    do { output = try op.stage(for: shapes, in: plain).output } catch let error as LensError {
+      throw error.within("node '\(name)' (\(op.kind))")
+    }
+    return append(Node(name: name, aliases: aliases, op: op, inputs: inputs, shape: output))
+  }
+
+  private mutating func append(_ node: Node) -> Int {
+    nodes.append(node)
+    let index = nodes.count - 1
+    for name in [node.name] + node.aliases where indices[name] == nil { indices[name] = index }
+    return index
+  }
+
+  /// One more name for a node, for layers that have no operator of their own left.
+  public mutating func alias(_ name: String, to index: Int) {
+    guard !name.isEmpty, indices[name] == nil else { return }
+    indices[name] = index
+    nodes[index].aliases.append(name)
+  }
+
+  public func index(of layer: Layer) -> Int? {
+    if let index = indices[layer.name] { return index }
+    switch layer {
+    case .input: return inputs.first
+    case .output: return outputs.first
+    case .logits: return outputs.first.map(beforeSoftmax)
+    default: return nil
+    }
+  }
+
+  /// Walks back over a trailing softmax and over views: class scores as the last layer with weights gives them.
+  private func beforeSoftmax(_ output: Int) -> Int {
+    var index = output
+    while nodes[index].op is Softmax || nodes[index].op is Identity { index = nodes[index].inputs[0] }
+    return index
+  }
+}
+
+/// A value that comes from outside.
+public struct Input: Operator {
+  public let kind = "Input"
+  public let shape: Shape
+  public init(shape: Shape) { self.shape = shape }
+  public func stage(for shapes: [Shape], in layouts: Layouts) -> Stage {
+    Stage(output: shape, forward: { _ in }, backward: nil)
+  }
+}
+
+/// Floats that are part of the network.
+public struct Constant: Operator {
+  public let kind = "Constant"
+  public let tensor: Tensor
+  public init(tensor: Tensor) { self.tensor = tensor }
+  public var parameterCount: Int { tensor.count }
+  public func stage(for shapes: [Shape], in layouts: Layouts) -> Stage {
+    Stage(output: tensor.shape, forward: { _ in }, backward: nil)
+  }
+}

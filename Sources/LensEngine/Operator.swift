@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernels
+import LensTensors
+
+/// One node's function, and the transpose of its derivative.
+///
+/// An operator is a value that knows no shape. Given the shapes of its inputs it makes a `Stage`: everything
+/// that can fail or be prepared is done there, once, so that running is loops over floats and nothing else.
+public protocol Operator: Sendable {
+  /// The word used in errors, plans and tables: "Conv", "Relu".
+  var kind: String { get }
+
+  /// Learnt floats, as a summary counts them.
+  var parameterCount: Int { get }
+
+  /// How far it looks along height and width; nil where each output pixel sees one input pixel.
+  var window: Window? { get }
+
+  /// The layouts it reads and writes, given those its inputs have. All plain unless overridden.
+  func layouts(for shapes: [Shape], given: [Layout]) -> Layouts
+
+  /// Multiplications with an addition behind them, as a summary counts them.
+  func multiplyAdds(for shapes: [Shape], output: Shape) -> Int
+
+  /// - Throws: `LensError` when the shapes do not fit; the only place an operator may fail.
+  func stage(for shapes: [Shape], in layouts: Layouts) throws -> Stage
+}
+
+extension Operator {
+  public var parameterCount: Int { 0 }
+  public var window: Window? { nil }
+  public func multiplyAdds(for shapes: [Shape], output: Shape) -> Int { 0 }
+  public func layouts(for shapes: [Shape], given: [Layout]) -> Layouts {
+    Layouts(inputs: given.map { _ in .plain }, output: .plain)
+  }
+}
+
+/// In which order the floats of a node's inputs and output lie.
+public struct Layouts: Sendable, Equatable {
+  public var inputs: [Layout]
+  public var output: Layout
+
+  public init(inputs: [Layout], output: Layout) { (self.inputs, self.output) = (inputs, output) }
+
+  /// For element-wise operators: everything blocked if every input is blocked already, else everything plain.
+  public static func following(_ given: [Layout]) -> Layouts {
+    let layout: Layout = given.allSatisfy { $0 == .blocked } ? .blocked : .plain
+    return Layouts(inputs: given.map { _ in layout }, output: layout)
+  }
+}
+
+/// A sliding window over height and width: kernel size, step, and rows or columns added before the first.
+public struct Window: Sendable, Equatable {
+  public enum Reach: Sendable, Equatable {
+    /// Taps at a fixed distance: extent = (kernel - 1) * dilation + 1.
+    case local(extent: Int, stride: Int, padding: Int)
+    /// Every output sees the whole axis.
+    case everything
+    /// Upsampling: `factor` outputs an input pixel (an approximation for fractional factors).
+    case enlarged(factor: Double)
+  }
+  public var vertical: Reach
+  public var horizontal: Reach
+
+  public init(vertical: Reach, horizontal: Reach) { (self.vertical, self.horizontal) = (vertical, horizontal) }
+  public static let everything = Window(vertical: .everything, horizontal: .everything)
+}
+
+/// What `backward` reads again, so that the plan keeps it.
+public struct Kept: OptionSet, Sendable {
+  public let rawValue: Int
+  public init(rawValue: Int) { self.rawValue = rawValue }
+  public static let inputs = Kept(rawValue: 1)
+  public static let output = Kept(rawValue: 2)
+}
+
+/// An operator at given shapes: what memory it wants, and its two loops. Nothing in it can fail.
+public struct Stage: Sendable {
+  public var output: Shape
+  public var keeps: Kept
+  /// Floats written by forward that backward reads: switches, bits, statistics.
+  public var auxiliaryCount: Int
+  /// Floats that hold nothing between calls.
+  public var scratchCount: Int
+  /// Forward may write its output over its first input (same shape and layout).
+  public var runsInPlace: Bool
+  /// The output is the first input's floats under another shape; forward and backward are never called.
+  public var isView: Bool
+  /// Backward respects `BackwardPass.accumulates`; otherwise it always adds, to memory the session has zeroed.
+  public var overwrites: Bool
+
+  public var forward: @Sendable (ForwardPass) -> Void
+  /// Adds J^T outputGradient to each wanted input gradient. Nil: piecewise constant, the gradient is zero.
+  public var backward: (@Sendable (BackwardPass) -> Void)?
+
+  public init(
+    output: Shape, keeps: Kept = [], auxiliaryCount: Int = 0, scratchCount: Int = 0, runsInPlace: Bool = false,
+    isView: Bool = false, overwrites: Bool = false,
+    forward: @escaping @Sendable (ForwardPass) -> Void,
+    backward: (@Sendable (BackwardPass) -> Void)?
+  ) {
+    self.output = output
+    self.keeps = keeps
+    self.auxiliaryCount = auxiliaryCount
+    self.scratchCount = scratchCount
+    self.runsInPlace = runsInPlace
+    self.isView = isView
+    self.overwrites = overwrites
+    self.forward = forward
+    self.backward = backward
+  }
+
+  /// A stage that only renames the shape of its input.
+  public static func view(_ shape: Shape) -> Stage {
+    Stage(output: shape, isView: true, forward: { _ in }, backward: { _ in })
+  }
+}
+
+/// The memory of one forward call.
+public struct ForwardPass {
+  let slots: UnsafePointer<UnsafeMutablePointer<Float>>
+  let ports: Ports
+
+  public var inputCount: Int { ports.inputs.count }
+  public func input(_ index: Int) -> UnsafePointer<Float> { UnsafePointer(slots[ports.inputs[index]]) }
+  public var output: UnsafeMutablePointer<Float> { slots[ports.output] }
+  public var auxiliary: UnsafeMutablePointer<Float> { slots[ports.auxiliary] }
+  public var scratch: UnsafeMutablePointer<Float> { slots[ports.scratch] }
+}
+
+/// The memory of one backward call. `input` and `output` hold their values only where the stage keeps them.
+public struct BackwardPass {
+  let slots: UnsafePointer<UnsafeMutablePointer<Float>>
+  let ports: Ports
+  private let replacement: UnsafePointer<Float>?
+
+  init(slots: UnsafePointer<UnsafeMutablePointer<Float>>, ports: Ports, outputGradient: UnsafePointer<Float>? = nil) {
+    (self.slots, self.ports, replacement) = (slots, ports, outputGradient)
+  }
+
+  public var inputCount: Int { ports.inputs.count }
+  public func input(_ index: Int) -> UnsafePointer<Float> { UnsafePointer(slots[ports.inputs[index]]) }
+  public var output: UnsafePointer<Float> { UnsafePointer(slots[ports.output]) }
+  public var outputGradient: UnsafePointer<Float> { replacement ?? UnsafePointer(slots[ports.outputGradient]) }
+  /// Nil where nobody wants it.
+  public func inputGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
+    ports.inputGradients[index] < 0 ? nil : slots[ports.inputGradients[index]]
+  }
+  /// False: this call is the first to write that gradient, whatever its memory holds.
+  /// Stages that do not declare `overwrites` find it zeroed and need not ask.
+  public func accumulates(_ index: Int) -> Bool { ports.accumulates[index] }
+  public var auxiliary: UnsafeMutablePointer<Float> { slots[ports.auxiliary] }
+  public var scratch: UnsafeMutablePointer<Float> { slots[ports.scratch] }
+
+  /// The same call with other numbers arriving from above: how a rule changes what a node receives.
+  public func receiving(_ outputGradient: UnsafePointer<Float>) -> BackwardPass {
+    BackwardPass(slots: slots, ports: ports, outputGradient: outputGradient)
+  }
+}
+
+/// Which slots a node's calls read and write: indices into the session's table of addresses.
+/// An input gradient is -1 where it is not wanted.
+struct Ports: Sendable {
+  var inputs: [Int] = []
+  var output = 0
+  var auxiliary = 0
+  var scratch = 0
+  var outputGradient = 0
+  var inputGradients: [Int] = []
+  var accumulates: [Bool] = []
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernels
+import LensTensors
+
+/// max(x, 0). Backward: g where the output is positive.
+public struct ReLU: Operator {
+  public let kind = "Relu"
+  public init() {}
+
+  public func layouts(for shapes: [Shape], given: [Layout]) -> Layouts { .following(given) }
+
+  public func stage(for shapes: [Shape], in layouts: Layouts) -> Stage {
+    let count = layouts.output.floatCount(of: shapes[0])
+    return Stage(output: shapes[0], keeps: .output, runsInPlace: true) { pass in
+      let x = pass.input(0), y = pass.output
+      parallel(count, grain: 1 << 14) { for i in $0 { y[i] = max(x[i], 0) } }
+    } backward: { pass in
+      guard let dx = pass.inputGradient(0) else { return }
+      let y = pass.output, dy = pass.outputGradient
+      parallel(count, grain: 1 << 14) { for i in $0 where y[i] > 0 { dx[i] += dy[i] } }
+    }
+  }
+}
