@@ -26,7 +26,7 @@ var package = Package(
     .target(
       name: "LensModels",
       dependencies: ["LensEngine", "LensTensors", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
-      exclude: ["README.md"], swiftSettings: language),
+      exclude: ["README.md", "ONNX/generate.sh", "ONNX/onnx.proto"], swiftSettings: language),
     .target(name: "LensRoutines", dependencies: ["LensEngine", "LensTensors"], exclude: ["README.md"], swiftSettings: language),
     .target(name: "CNNLens", dependencies: ["LensTensors", "LensEngine", "LensModels", "LensRoutines"], swiftSettings: language),
 
