@@ -1,1 +1,371 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cnnlens: look inside convolutional networks, and attack them.
+ *
+ * Ownership  What *_open, *_new, *_seeing_images and cnnlens_objective_* give through `out` is yours: free it
+ *            with the *_free of its type (NULL is fine). A session keeps what it needs of its model alive, and
+ *            an objective keeps what it needs of its terms, so they may be freed in any order.
+ *            Arrays are always yours; the library writes into them and keeps no pointer to them after the call.
+ *            Strings given as const char * are UTF-8 and belong to the object they came from.
+ * Threads    A cnnlens_model or cnnlens_objective never changes: share it. A cnnlens_session is for one thread
+ *            at a time: make one per thread (a second caller is refused, not mixed up with the first).
+ *            The error message is per thread. Callbacks run on the calling thread, with no lock held.
+ * Fork       In a forked child make new sessions; models may go on being used.
+ * Errors     A function that can fail returns a cnnlens_status: 0, or negative. On failure what `out` points to
+ *            is unchanged or, for the floats of an array, unspecified; cnnlens_last_error() says why.
+ *            Functions that return a count give a negative cnnlens_status instead, those that return a string
+ *            give NULL. The library never prints and never exits. NULL where something is needed is an error.
+ * Options    NULL means the defaults. Start from the *_INIT macro; fields are only ever appended. A library that
+ *            is older than the caller's header refuses fields it does not know, unless they are zero.
+ * Arrays     float32, C-contiguous (last axis fastest), any alignment. Pictures are N x C x H x W, RGB,
+ *            in [0, 1] for a model made by cnnlens_model_seeing_images, otherwise in the network's own units.
+ *            The caller states the shape of every array; a result of another shape is refused (CNNLENS_ESHAPE).
+ */
+#ifndef CNNLENS_H
+#define CNNLENS_H
+
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define CNNLENS_API __attribute__((visibility("default")))
+#else
+#define CNNLENS_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Version ------------------------------------------------------------------------------------------- */
+
+#define CNNLENS_VERSION_MAJOR 0
+#define CNNLENS_VERSION_MINOR 1
+#define CNNLENS_VERSION_PATCH 0
+
+/* The library's version, "0.1.0"; the macros above are the header's. Never fails, never freed. */
+CNNLENS_API const char *cnnlens_version(void);
+
+/* ---- Errors -------------------------------------------------------------------------------------------- */
+
+typedef int32_t cnnlens_status;
+
+enum {
+    CNNLENS_OK = 0,
+    CNNLENS_EINVALID = -1,      /* an argument is not allowed */
+    CNNLENS_ENOTFOUND = -2,     /* no layer, label or key of that name */
+    CNNLENS_EIO = -3,           /* a file cannot be read */
+    CNNLENS_EMODEL = -4,        /* a model file is broken */
+    CNNLENS_EUNSUPPORTED = -5,  /* a model file uses operators that are not known here; all are named */
+    CNNLENS_ESHAPE = -6,        /* shapes do not fit; both are named */
+    CNNLENS_ENOMEM = -7,
+    CNNLENS_ECANCELLED = -8,    /* a callback asked to stop */
+    CNNLENS_EINTERNAL = -99     /* a fault in cnnlens; please report it */
+};
+
+/* What went wrong in the last call on this thread that failed: one line, no full stop. "" if none has.
+ * Valid until the next failing call on this thread. */
+CNNLENS_API const char *cnnlens_last_error(void);
+
+/* ---- Arrays -------------------------------------------------------------------------------------------- */
+
+#define CNNLENS_MAX_RANK 8
+
+typedef struct {
+    float *data;                       /* not written through where an array is an input */
+    int64_t rank;                      /* 0...8 */
+    int64_t shape[CNNLENS_MAX_RANK];   /* the first `rank` count, outermost first */
+} cnnlens_array;
+
+/* ---- Callbacks ----------------------------------------------------------------------------------------- */
+
+/* Polled between the layers of a network. Return 0 to go on, anything else to stop with CNNLENS_ECANCELLED. */
+typedef int32_t (*cnnlens_interrupt)(void *payload);
+
+/* Called after each step of an iterative method. Return 0 to go on, anything else to stop. */
+typedef int32_t (*cnnlens_progress)(int64_t step, int64_t steps, float value, void *payload);
+
+/* ---- Threads ------------------------------------------------------------------------------------------- */
+
+/* How many threads one call computes with; at first, the CPUs that this process may use. 0 puts that back. */
+CNNLENS_API cnnlens_status cnnlens_set_thread_count(int64_t count);
+CNNLENS_API int64_t cnnlens_thread_count(void);
+
+/* ---- Models -------------------------------------------------------------------------------------------- */
+
+typedef struct cnnlens_model cnnlens_model;
+
+/* Reads an ONNX file, and the files of external weights beside it. */
+CNNLENS_API cnnlens_status cnnlens_model_open(cnnlens_model **out, const char *path);
+
+/* Reads the bytes of an ONNX file; they are not needed afterwards. `name` (NULL: "model") is for messages. */
+CNNLENS_API cnnlens_status cnnlens_model_open_bytes(cnnlens_model **out, const void *bytes, int64_t count,
+                                                    const char *name);
+
+CNNLENS_API void cnnlens_model_free(cnnlens_model *model);
+
+CNNLENS_API const char *cnnlens_model_name(const cnnlens_model *model);
+
+CNNLENS_API int64_t cnnlens_model_input_count(const cnnlens_model *model);
+CNNLENS_API const char *cnnlens_model_input_name(const cnnlens_model *model, int64_t index);
+
+/* Fills in out->rank and out->shape, -1 where any size will do; out->data is left alone. */
+CNNLENS_API cnnlens_status cnnlens_model_input_shape(cnnlens_array *out, const cnnlens_model *model,
+                                                     int64_t index);
+
+CNNLENS_API int64_t cnnlens_model_output_count(const cnnlens_model *model);
+CNNLENS_API const char *cnnlens_model_output_name(const cnnlens_model *model, int64_t index);
+
+/* Layers, in the order in which they are computed, under the names of the model file's nodes. */
+CNNLENS_API int64_t cnnlens_model_layer_count(const cnnlens_model *model);
+CNNLENS_API const char *cnnlens_model_layer_name(const cnnlens_model *model, int64_t index);
+
+/* The layer that `name` means: a node's name, a tensor's name, or one of "input", "logits" (the class scores
+ * before a trailing softmax) and "output". CNNLENS_ENOTFOUND proposes the nearest names. */
+CNNLENS_API cnnlens_status cnnlens_model_resolve(const char **out, const cnnlens_model *model, const char *name);
+
+/* Class names, if the file has them (metadata "cnnlens.labels"). */
+CNNLENS_API int64_t cnnlens_model_label_count(const cnnlens_model *model);
+CNNLENS_API const char *cnnlens_model_label(const cnnlens_model *model, int64_t index);
+
+/* The value of one of the file's metadata properties; NULL and no error message if it has no such key. */
+CNNLENS_API const char *cnnlens_model_metadata(const cnnlens_model *model, const char *key);
+
+enum { CNNLENS_ORDER_RGB = 0, CNNLENS_ORDER_BGR = 1 };
+
+/* How a network wants its pictures: input = (scale * picture - mean) / deviation, channel by channel. */
+typedef struct {
+    uint32_t struct_size;  /* sizeof(cnnlens_preprocessing_options) */
+    int32_t order;         /* CNNLENS_ORDER_*: the network's channel order */
+    int32_t channels;      /* 3, or 1 for grey pictures; how many of the numbers below count */
+    float scale;           /* 1, or 255 for networks trained on bytes */
+    float mean[4];         /* in the network's channel order */
+    float deviation[4];    /* in the network's channel order */
+} cnnlens_preprocessing_options;
+
+#define CNNLENS_PREPROCESSING_OPTIONS_INIT \
+    { sizeof(cnnlens_preprocessing_options), CNNLENS_ORDER_RGB, 3, 1.0f, \
+      { 0.485f, 0.456f, 0.406f, 0.0f }, { 0.229f, 0.224f, 0.225f, 1.0f } }
+
+/* The same network, seeing pictures: its input is RGB (or grey) in [0, 1], N x C x H x W, and gradients come
+ * out in these units. `options` NULL: what the file's metadata says, else ImageNet's numbers, as in _INIT. */
+CNNLENS_API cnnlens_status cnnlens_model_seeing_images(cnnlens_model **out, const cnnlens_model *model,
+                                                       const cnnlens_preprocessing_options *options);
+
+/* ---- Summary ------------------------------------------------------------------------------------------- */
+
+typedef struct cnnlens_summary cnnlens_summary;
+
+typedef struct {
+    uint32_t struct_size;        /* sizeof(cnnlens_summary_row), set by the caller */
+    int32_t rank;                /* of `shape` */
+    const char *name;            /* belongs to the summary */
+    const char *kind;            /* "Conv"; belongs to the summary */
+    int64_t shape[CNNLENS_MAX_RANK];
+    int64_t parameters;
+    int64_t multiply_adds;
+    int64_t activation_bytes;
+    int64_t receptive_field[2];  /* height, width; -1: the whole picture */
+    int64_t stride[2];           /* pixels of the input between neighbours; -1: no such thing */
+    int64_t padding[2];          /* of the input, as seen by the first unit; -1: no such thing */
+} cnnlens_summary_row;
+
+#define CNNLENS_SUMMARY_ROW_INIT \
+    { sizeof(cnnlens_summary_row), 0, 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0 }, 0, 0, 0, { 0, 0 }, { 0, 0 }, { 0, 0 } }
+
+/* One row a layer at the given input shapes (`inputs[i].data` is not looked at). `input_count` 0: the model's
+ * own input shape, a batch of one, 224 pixels where any size will do. */
+CNNLENS_API cnnlens_status cnnlens_summary_new(cnnlens_summary **out, const cnnlens_model *model,
+                                               const cnnlens_array *inputs, int64_t input_count);
+CNNLENS_API void cnnlens_summary_free(cnnlens_summary *summary);
+CNNLENS_API int64_t cnnlens_summary_row_count(const cnnlens_summary *summary);
+
+/* Row `index`, or with index -1 the totals. Fills the first row->struct_size bytes. */
+CNNLENS_API cnnlens_status cnnlens_summary_get_row(cnnlens_summary_row *row, const cnnlens_summary *summary,
+                                                   int64_t index);
+
+/* The whole as a table to print. */
+CNNLENS_API const char *cnnlens_summary_text(const cnnlens_summary *summary);
+
+/* ---- Sessions ------------------------------------------------------------------------------------------ */
+
+typedef struct cnnlens_session cnnlens_session;
+
+CNNLENS_API cnnlens_status cnnlens_session_new(cnnlens_session **out, const cnnlens_model *model);
+CNNLENS_API void cnnlens_session_free(cnnlens_session *session);
+
+/* `callback` NULL: none. */
+CNNLENS_API cnnlens_status cnnlens_session_set_interrupt(cnnlens_session *session, cnnlens_interrupt callback,
+                                                         void *payload);
+
+/* The shapes that `layers` have for inputs of the given shapes (`inputs[i].data` is not looked at): fills in
+ * out[i].rank and out[i].shape; out[i].data is left alone. */
+CNNLENS_API cnnlens_status cnnlens_layer_shape(cnnlens_array *out, cnnlens_session *session,
+                                               const char *const *layers, int64_t layer_count,
+                                               const cnnlens_array *inputs, int64_t input_count);
+
+/* The activations of `layers`. Only the part of the network that they need is computed. */
+CNNLENS_API cnnlens_status cnnlens_run(cnnlens_array *out, cnnlens_session *session, const char *const *layers,
+                                       int64_t layer_count, const cnnlens_array *inputs, int64_t input_count);
+
+/* The `top` most probable classes of each image, best first: `indices` and `probabilities` are
+ * N x top. Probabilities are the softmax over the class scores; a network that ends in a softmax is taken
+ * as it is. `top` may be at most the number of classes. */
+CNNLENS_API cnnlens_status cnnlens_predict(int64_t *indices, float *probabilities, int64_t top,
+                                           cnnlens_session *session, const cnnlens_array *image);
+
+/* ---- Objectives: a number that a network gives to each image --------------------------------------------- */
+
+typedef struct cnnlens_objective cnnlens_objective;
+
+/* The class scores before the softmax. `classes` has one entry for all images, or one per image. */
+CNNLENS_API cnnlens_status cnnlens_objective_logit(cnnlens_objective **out, const int64_t *classes, int64_t count);
+/* The highest class score of each image. */
+CNNLENS_API cnnlens_status cnnlens_objective_top(cnnlens_objective **out);
+/* The softmax of the class scores. */
+CNNLENS_API cnnlens_status cnnlens_objective_probability(cnnlens_objective **out, const int64_t *classes,
+                                                         int64_t count);
+/* -log of that: the loss that attacks raise. */
+CNNLENS_API cnnlens_status cnnlens_objective_cross_entropy(cnnlens_objective **out, const int64_t *classes,
+                                                           int64_t count);
+/* One unit of a layer. y and x negative: the middle. */
+CNNLENS_API cnnlens_status cnnlens_objective_unit(cnnlens_objective **out, const char *layer, int64_t channel,
+                                                  int64_t y, int64_t x);
+/* The mean of one channel of a layer. */
+CNNLENS_API cnnlens_status cnnlens_objective_channel(cnnlens_objective **out, const char *layer, int64_t channel);
+/* Half the sum of the squares of a layer. */
+CNNLENS_API cnnlens_status cnnlens_objective_layer(cnnlens_objective **out, const char *layer);
+/* The mean over positions of <activations, vector>; `vector` has one number per channel. */
+CNNLENS_API cnnlens_status cnnlens_objective_direction(cnnlens_objective **out, const char *layer,
+                                                       const float *vector, int64_t count);
+/* <activations, mask>; `mask` has the shape of one image's activations. */
+CNNLENS_API cnnlens_status cnnlens_objective_group(cnnlens_objective **out, const char *layer,
+                                                   const cnnlens_array *mask);
+/* weights[0] * terms[0] + ...; `weights` NULL: all 1. */
+CNNLENS_API cnnlens_status cnnlens_objective_sum(cnnlens_objective **out, const cnnlens_objective *const *terms,
+                                                 const float *weights, int64_t count);
+CNNLENS_API void cnnlens_objective_free(cnnlens_objective *objective);
+
+/* ---- Gradients ----------------------------------------------------------------------------------------- */
+
+/* What a ReLU does on the way back. */
+enum {
+    CNNLENS_RULE_GRADIENT = 0,   /* the derivative */
+    CNNLENS_RULE_DECONVNET = 1,  /* Zeiler & Fergus 2014, arXiv:1311.2901 */
+    CNNLENS_RULE_GUIDED = 2      /* Springenberg et al. 2015, arXiv:1412.6806 */
+};
+
+typedef struct {
+    uint32_t struct_size;  /* sizeof(cnnlens_gradient_options) */
+    int32_t rule;          /* CNNLENS_RULE_*; default CNNLENS_RULE_GRADIENT */
+} cnnlens_gradient_options;
+
+#define CNNLENS_GRADIENT_OPTIONS_INIT { sizeof(cnnlens_gradient_options), CNNLENS_RULE_GRADIENT }
+
+/* The derivative of the objective (NULL: the highest class score) with respect to each of `layers`. */
+CNNLENS_API cnnlens_status cnnlens_gradient(cnnlens_array *out, cnnlens_session *session, const char *const *layers,
+                                            int64_t layer_count, const cnnlens_array *inputs, int64_t input_count,
+                                            const cnnlens_objective *objective,
+                                            const cnnlens_gradient_options *options);
+
+/* What the session's last gradient, attribution or attack saw; CNNLENS_EINVALID before there was one. */
+
+/* How many images it had: the length of the two lists below. */
+CNNLENS_API int64_t cnnlens_session_image_count(const cnnlens_session *session);
+/* The value of the objective for each image. */
+CNNLENS_API cnnlens_status cnnlens_session_scores(float *out, int64_t count, const cnnlens_session *session);
+/* The class that the objective named or chose for each image; -1 where it is not about one class. */
+CNNLENS_API cnnlens_status cnnlens_session_targets(int64_t *out, int64_t count, const cnnlens_session *session);
+/* The layer that a method of the CAM family looked at; NULL, without an error message, after the others. */
+CNNLENS_API const char *cnnlens_session_layer(const cnnlens_session *session);
+/* That method's map at the layer's own resolution, N x h x w. With out->data NULL only the shape is filled in. */
+CNNLENS_API cnnlens_status cnnlens_session_native(cnnlens_array *out, const cnnlens_session *session);
+
+/* ---- Attribution: `image` is N x C x H x W, objective NULL is the highest class score --------------------- */
+
+/* One number a pixel from one number per channel. */
+enum {
+    CNNLENS_REDUCE_DEFAULT = 0,   /* MAXIMUM for saliency, SUM for the others */
+    CNNLENS_REDUCE_MAXIMUM = 1,   /* of the absolute values */
+    CNNLENS_REDUCE_ABSOLUTE = 2,  /* the sum of the absolute values */
+    CNNLENS_REDUCE_SUM = 3,       /* signed */
+    CNNLENS_REDUCE_NONE = 4       /* out is N x C x H x W, otherwise N x H x W */
+};
+
+typedef struct {
+    uint32_t struct_size;  /* sizeof(cnnlens_attribution_options) */
+    int32_t reduction;     /* CNNLENS_REDUCE_* */
+} cnnlens_attribution_options;
+
+#define CNNLENS_ATTRIBUTION_OPTIONS_INIT { sizeof(cnnlens_attribution_options), CNNLENS_REDUCE_DEFAULT }
+
+/* |gradient|. Simonyan, Vedaldi & Zisserman 2013, section 3, arXiv:1312.6034 */
+CNNLENS_API cnnlens_status cnnlens_saliency(cnnlens_array *out, cnnlens_session *session,
+                                            const cnnlens_array *image, const cnnlens_objective *objective,
+                                            const cnnlens_attribution_options *options);
+/* gradient * image. Shrikumar et al. 2016, arXiv:1605.01713 */
+CNNLENS_API cnnlens_status cnnlens_grad_x_input(cnnlens_array *out, cnnlens_session *session,
+                                                const cnnlens_array *image, const cnnlens_objective *objective,
+                                                const cnnlens_attribution_options *options);
+/* Springenberg et al. 2015, arXiv:1412.6806 */
+CNNLENS_API cnnlens_status cnnlens_guided_backprop(cnnlens_array *out, cnnlens_session *session,
+                                                   const cnnlens_array *image, const cnnlens_objective *objective,
+                                                   const cnnlens_attribution_options *options);
+/* Zeiler & Fergus 2014, arXiv:1311.2901 */
+CNNLENS_API cnnlens_status cnnlens_deconvnet(cnnlens_array *out, cnnlens_session *session,
+                                             const cnnlens_array *image, const cnnlens_objective *objective,
+                                             const cnnlens_attribution_options *options);
+
+enum { CNNLENS_UPSAMPLE_BILINEAR = 0, CNNLENS_UPSAMPLE_NEAREST = 1 };
+
+typedef struct {
+    uint32_t struct_size;    /* sizeof(cnnlens_cam_options) */
+    int32_t keeps_positive;  /* 1: negative values become 0 (the paper's ReLU); 0: signed. Default 1 */
+    const char *layer;       /* NULL: the last layer with a spatial map */
+    int32_t upsample;        /* CNNLENS_UPSAMPLE_*; default bilinear */
+    int32_t reserved;        /* 0 */
+} cnnlens_cam_options;
+
+#define CNNLENS_CAM_OPTIONS_INIT { sizeof(cnnlens_cam_options), 1, 0, CNNLENS_UPSAMPLE_BILINEAR, 0 }
+
+/* Zhou et al. 2016, arXiv:1512.04150. For networks that end in global average pooling and one dense layer.
+ * out is N x H x W. */
+CNNLENS_API cnnlens_status cnnlens_cam(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                       const cnnlens_objective *objective);
+/* Selvaraju et al. 2017, arXiv:1610.02391. out is N x H x W. */
+CNNLENS_API cnnlens_status cnnlens_grad_cam(cnnlens_array *out, cnnlens_session *session,
+                                            const cnnlens_array *image, const cnnlens_objective *objective,
+                                            const cnnlens_cam_options *options);
+/* Grad-CAM times guided backprop, section 3.2 of the same paper. out is N x C x H x W.
+ * Of the options only `layer` counts. */
+CNNLENS_API cnnlens_status cnnlens_guided_grad_cam(cnnlens_array *out, cnnlens_session *session,
+                                                   const cnnlens_array *image, const cnnlens_objective *objective,
+                                                   const cnnlens_cam_options *options);
+
+/* ---- Attacks ------------------------------------------------------------------------------------------- */
+
+enum { CNNLENS_NORM_MAXIMUM = 0, CNNLENS_NORM_EUCLIDEAN = 1, CNNLENS_NORM_ABSOLUTE = 2 };
+
+typedef struct {
+    uint32_t struct_size;  /* sizeof(cnnlens_fgsm_options) */
+    int32_t norm;          /* CNNLENS_NORM_*, in which epsilon is measured; default the largest change */
+    float epsilon;         /* in units of the input; default 8/255 */
+    int32_t is_targeted;   /* 1: towards `labels`, 0: away from them; default 0 */
+    int32_t is_clamped;    /* 1: the result stays in low...high; default 1 */
+    float low;             /* default 0 */
+    float high;            /* default 1 */
+} cnnlens_fgsm_options;
+
+#define CNNLENS_FGSM_OPTIONS_INIT \
+    { sizeof(cnnlens_fgsm_options), CNNLENS_NORM_MAXIMUM, 8.0f / 255.0f, 0, 1, 0.0f, 1.0f }
+
+/* One step along the sign of the gradient of the loss. Goodfellow, Shlens & Szegedy 2015, arXiv:1412.6572.
+ * `labels`: one for all images, or one per image; NULL: what the network says now. out has image's shape. */
+CNNLENS_API cnnlens_status cnnlens_fgsm(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                        const int64_t *labels, int64_t label_count,
+                                        const cnnlens_fgsm_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

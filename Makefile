@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make demo` and `make test` need Debian or a relative of it, a Swift 6.3 toolchain and Python 3.11;
+# what else they need they install: Debian packages, and Python packages into .venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+LIBRARY := .build/lib/libcnnlens.so
+SWIFT_TEST := CNNLENS_CPU_VARIANTS=1 swift test -c release -Xswiftc -enable-testing --scratch-path .build-tests
+C_FLAGS := -O1 -g -Wall -Wextra -Wpedantic -Werror -ICInterface/include
+C_TESTS := .build/c-tests
+LINK := -L.build/lib -lcnnlens -Wl,-rpath,$(CURDIR)/.build/lib -pthread
+
+.PHONY: help
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# What a person asks for ---------------------------------------------------------------------------
+
+.PHONY: demo
+demo: install ## explain a photograph with the built-in network; pictures go into demo/
+	@mkdir -p demo
+	$(BIN)/cnnlens predict $(DEMO_IMAGE)
+	$(BIN)/cnnlens explain $(DEMO_IMAGE) --out demo/explanation.png --maps demo
+	@echo "The pictures are in $(CURDIR)/demo:"; ls demo/*.png
+
+DEMO_IMAGE := python/src/cnnlens/data/chelsea.jpg
+
+.PHONY: test
+test: test-swift test-c test-python ## run every test
+
+.PHONY: build
+build: library ## build libcnnlens.so
+
+.PHONY: install
+install: venv ## build everything and install the Python package into .venv
+	@$(BIN)/python python/tools/install.py
+
+.PHONY: wheel
+wheel: venv ## build a wheel that runs without Swift, in dist/
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist ./python
+	@ls -l dist/*.whl
+
+# Tests ---------------------------------------------------------------------------------------------
+
+.PHONY: test-swift
+test-swift: system ## the Swift tests, optimised
+	$(SWIFT_TEST)
+
+.PHONY: test-c
+test-c: library ## the C interface from C and C++, its symbols, and the examples
+	@Tests/CInterfaceTests/run.sh
+
+.PHONY: test-python
+test-python: install ## the Python tests and the ONNX operator suite
+	$(BIN)/python -m pytest python/tests
+
+.PHONY: test-networks
+test-networks: install ## real networks against PyTorch (needs torch in .venv)
+	@$(BIN)/python -c 'import torch, torchvision' || \
+	  { echo "test-networks needs PyTorch: $(BIN)/pip install torch torchvision"; exit 1; }
+	$(BIN)/python Tests/Goldens/generate.py --networks
+
+# Tools ---------------------------------------------------------------------------------------------
+
+.PHONY: format
+format: venv ## format Swift, C and Python
+	swift format --in-place --recursive Package.swift Sources CInterface Tests
+	$(BIN)/clang-format -i $(C_SOURCES)
+	$(BIN)/ruff format python
+
+.PHONY: lint
+lint: install ## linters and type checks
+	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
+	$(BIN)/ruff check python
+	$(BIN)/ruff format --check python
+	cd python && ../$(BIN)/mypy --strict src/cnnlens tests/typing_examples.py
+
+C_SOURCES = $(shell git ls-files '*.c' '*.h' '*.cpp')
+
+.PHONY: clean
+clean: ## remove everything that was made
+	rm -rf .build .build-tests $(VENV) dist demo build python/build python/dist
+	rm -rf python/src/*.egg-info python/src/cnnlens/*.so
+
+# Steps ---------------------------------------------------------------------------------------------
+
+.PHONY: system
+system:
+	@python/tools/install_system_packages.sh
+
+.PHONY: library
+library: system
+	@CInterface/build_library.sh > /dev/null
+
+.PHONY: venv
+venv: $(VENV)/.stamp
+
+$(VENV)/.stamp: python/pyproject.toml python/tools/make_venv.sh | system
+	@python/tools/make_venv.sh $(VENV)
+	@touch $@
