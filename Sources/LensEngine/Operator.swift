@@ -133,9 +133,13 @@ public struct BackwardPass {
   let slots: UnsafePointer<UnsafeMutablePointer<Float>>
   let ports: Ports
   private let replacement: UnsafePointer<Float>?
+  private let isOnlyFirst: Bool
 
-  init(slots: UnsafePointer<UnsafeMutablePointer<Float>>, ports: Ports, outputGradient: UnsafePointer<Float>? = nil) {
-    (self.slots, self.ports, replacement) = (slots, ports, outputGradient)
+  init(
+    slots: UnsafePointer<UnsafeMutablePointer<Float>>, ports: Ports, outputGradient: UnsafePointer<Float>? = nil,
+    isOnlyFirst: Bool = false
+  ) {
+    (self.slots, self.ports, replacement, self.isOnlyFirst) = (slots, ports, outputGradient, isOnlyFirst)
   }
 
   public var inputCount: Int { ports.inputs.count }
@@ -144,7 +148,7 @@ public struct BackwardPass {
   public var outputGradient: UnsafePointer<Float> { replacement ?? UnsafePointer(slots[ports.outputGradient]) }
   /// Nil where nobody wants it.
   public func inputGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
-    ports.inputGradients[index] < 0 ? nil : slots[ports.inputGradients[index]]
+    ports.inputGradients[index] < 0 || (isOnlyFirst && index > 0) ? nil : slots[ports.inputGradients[index]]
   }
   /// False: this call is the first to write that gradient, whatever its memory holds.
   /// Stages that do not declare `overwrites` find it zeroed and need not ask.
@@ -153,8 +157,9 @@ public struct BackwardPass {
   public var scratch: UnsafeMutablePointer<Float> { slots[ports.scratch] }
 
   /// The same call with other numbers arriving from above: how a rule changes what a node receives.
-  public func receiving(_ outputGradient: UnsafePointer<Float>) -> BackwardPass {
-    BackwardPass(slots: slots, ports: ports, outputGradient: outputGradient)
+  /// - onlyFirst: no input but the first gets a gradient.
+  public func receiving(_ outputGradient: UnsafePointer<Float>, onlyFirst: Bool = false) -> BackwardPass {
+    BackwardPass(slots: slots, ports: ports, outputGradient: outputGradient, isOnlyFirst: onlyFirst || isOnlyFirst)
   }
 }
 
