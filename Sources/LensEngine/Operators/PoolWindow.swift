@@ -44,7 +44,7 @@ public struct PoolWindow: Sendable, Equatable {
   }
 
   func output(for shape: Shape) throws -> Shape {
-    let axes = kernel.count, limit = 1 << 31
+    let axes = kernel.count, limit = 1 << 20
     guard 1...3 ~= axes, shape.rank == axes + 2, strides.count == axes, dilations.count == axes, padding.count == 2 * axes,
       (kernel + strides + dilations).allSatisfy({ 1..<limit ~= $0 }), padding.allSatisfy({ 0..<limit ~= $0 })
     else { throw LensError(.shapeMismatch, "\(description) over a value of shape \(shape)") }

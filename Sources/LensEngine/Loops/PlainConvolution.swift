@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernels
+import LensTensors
+
+/// Convolution by its definition, over plain values. Stands in until the kernels land.
+struct PlainConvolution: Sendable {
+  let weights: Tensor
+  let n: Int
+  let groups: Int
+  /// Channels, height, width.
+  let input: (c: Int, h: Int, w: Int)
+  let output: (c: Int, h: Int, w: Int)
+  let stride: (h: Int, w: Int)
+  let dilation: (h: Int, w: Int)
+  let before: (h: Int, w: Int)
+
+  func forward(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, bias: [Float]?, adds: Bool) {
+    let perGroup = input.c / groups, kh = weights.shape[2], kw = weights.shape[3], w = weights.pointer
+    parallel(n * output.c) {
+      for plane in $0 {
+        let o = plane % output.c, y = y + plane * output.h * output.w
+        if !adds { y.update(repeating: bias?[o] ?? 0, count: output.h * output.w) }
+        for i in 0..<perGroup {
+          let x = x + (plane / output.c * input.c + o / (output.c / groups) * perGroup + i) * input.h * input.w
+          for a in 0..<kh { for b in 0..<kw {
+            let weight = w[((o * perGroup + i) * kh + a) * kw + b]
+            each(a, b) { p, q in y[q] += weight * x[p] }
+          } }
+        }
+      }
+    }
+  }
+
+  func inputGradient(_ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, bias: [Float]?, adds: Bool) {
+    let perGroup = input.c / groups, outputs = output.c / groups, kh = weights.shape[2], kw = weights.shape[3], w = weights.pointer
+    parallel(n * input.c) {
+      for plane in $0 {
+        let c = plane % input.c, dx = dx + plane * input.h * input.w
+        if !adds { dx.update(repeating: bias?[c] ?? 0, count: input.h * input.w) }
+        for j in 0..<outputs {
+          let o = c / perGroup * outputs + j, dy = dy + (plane / input.c * output.c + o) * output.h * output.w
+          for a in 0..<kh { for b in 0..<kw {
+            let weight = w[((o * perGroup + c % perGroup) * kh + a) * kw + b]
+            each(a, b) { p, q in dx[p] += weight * dy[q] }
+          } }
+        }
+      }
+    }
+  }
+
+  /// Pairs of input and output pixels that meet through one tap.
+  @inline(__always)
+  private func each(_ a: Int, _ b: Int, _ body: (Int, Int) -> Void) {
+    for oy in 0..<output.h {
+      let iy = oy * stride.h - before.h + a * dilation.h
+      guard 0..<input.h ~= iy else { continue }
+      for ox in 0..<output.w {
+        let ix = ox * stride.w - before.w + b * dilation.w
+        if 0..<input.w ~= ix { body(iy * input.w + ix, oy * output.w + ox) }
+      }
+    }
+  }
+}
