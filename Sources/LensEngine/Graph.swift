@@ -61,6 +61,23 @@ public struct Graph: Sendable {
     return index
   }
 
+  /// `base` with its first input replaced by a chain of operators on a new input of the same name.
+  public init(_ base: Graph, behind chain: [(name: String, op: any Operator)], input: Shape) throws {
+    self.init()
+    var moved: [Int] = []
+    for (index, node) in base.nodes.enumerated() {
+      if index == base.inputs.first {
+        var last = addInput(node.name, input)
+        for (name, op) in chain { last = try add(op, [last], named: name) }
+        moved.append(last)
+      } else {
+        moved.append(append(Node(name: node.name, aliases: node.aliases, op: node.op, inputs: node.inputs.map { moved[$0] }, shape: node.shape)))
+        if node.op is Input { inputs.append(moved[index]) }
+      }
+    }
+    outputs = base.outputs.map { moved[$0] }
+  }
+
   /// One more name for a node, for layers that have no operator of their own left.
   public mutating func alias(_ name: String, to index: Int) {
     guard !name.isEmpty, indices[name] == nil else { return }
@@ -76,6 +93,14 @@ public struct Graph: Sendable {
     case .logits: return outputs.first.map(beforeSoftmax)
     default: return nil
     }
+  }
+
+  /// The nodes that `index` depends on, itself included, in topological order.
+  public func ancestors(of index: Int) -> [Int] {
+    var isNeeded = [Bool](repeating: false, count: index + 1)
+    isNeeded[index] = true
+    for node in (0...index).reversed() where isNeeded[node] { for input in nodes[node].inputs { isNeeded[input] = true } }
+    return isNeeded.indices.filter { isNeeded[$0] }
   }
 
   /// Walks back over a trailing softmax and over views: class scores as the last layer with weights gives them.

@@ -88,7 +88,7 @@ public struct Tensor: @unchecked Sendable {
 
   public subscript(_ indices: Int...) -> Float {
     precondition(indices.count == shape.rank)
-    return withPointer { p in p[zip(indices, shape.strides).reduce(0) { $0 + $1.0 * $1.1 }] }
+    return withPointer { p in p[Swift.zip(indices, shape.strides).reduce(0) { $0 + $1.0 * $1.1 }] }
   }
 
   /// The same floats under another shape of the same count.

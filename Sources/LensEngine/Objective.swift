@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensTensors
+
+/// Something about a network's activations that a picture can have more or less of.
+///
+/// It is one number for each image of a batch. Objectives add and scale: `.channel("conv5", 12) - 0.1 * .layer("conv1")`.
+public struct Objective: Sendable, CustomStringConvertible {
+  public struct Value: Sendable {
+    /// One for each image.
+    public var scores: [Float]
+    /// The class meant, for each image; -1 where there is none.
+    public var targets: [Int]
+
+    public init(scores: [Float] = [], targets: [Int]? = nil) {
+      self.scores = scores
+      self.targets = targets ?? [Int](repeating: -1, count: scores.count)
+    }
+  }
+
+  public let description: String
+  /// The layers it looks at.
+  public let layers: [Layer]
+  /// Gives the value, and adds its derivative to the seeds.
+  let evaluate: @Sendable (Activations, Seeds) throws -> Value
+
+  public init(
+    _ description: String, at layers: [Layer], _ evaluate: @escaping @Sendable (Activations, Seeds) throws -> Value
+  ) {
+    (self.description, self.layers, self.evaluate) = (description, layers, evaluate)
+  }
+
+  public static func + (a: Objective, b: Objective) -> Objective {
+    Objective("\(a) + \(b)", at: a.layers + b.layers.filter { !a.layers.contains($0) }) { activations, seeds in
+      let p = try a.evaluate(activations, seeds), q = try b.evaluate(activations, seeds)
+      return Value(scores: zip(p.scores, q.scores).map(+), targets: zip(p.targets, q.targets).map { $0 >= 0 ? $0 : $1 })
+    }
+  }
+
+  public static func * (factor: Float, a: Objective) -> Objective {
+    Objective("\(factor) * (\(a))", at: a.layers) { activations, seeds in
+      let value = try a.evaluate(activations, seeds.scaled(by: factor))
+      return Value(scores: value.scores.map { factor * $0 }, targets: value.targets)
+    }
+  }
+
+  public static func - (a: Objective, b: Objective) -> Objective { a + (-1) * b }
+}
+
+/// Floats of one layer, to read.
+public struct TensorView {
+  public let base: UnsafePointer<Float>
+  public let shape: Shape
+  /// Floats of one image.
+  public var stride: Int { shape.rank == 0 || shape[0] == 0 ? shape.count : shape.count / shape[0] }
+  public func image(_ n: Int) -> UnsafePointer<Float> { base + n * stride }
+}
+
+/// The layers an objective looks at.
+public struct Activations {
+  private let prepared: Prepared
+  /// The place of this run's first image in the caller's batch.
+  public let firstImage: Int
+
+  init(_ prepared: Prepared, firstImage: Int) { (self.prepared, self.firstImage) = (prepared, firstImage) }
+
+  public var imageCount: Int { prepared.plan.request.inputs.first.map { $0.rank == 0 ? 1 : $0.n } ?? 1 }
+
+  public subscript(_ layer: Layer) -> TensorView {
+    let step = prepared.step(of: layer)
+    return TensorView(base: UnsafePointer(prepared.slots[prepared.plan.valueSlots[step]]), shape: prepared.plan.steps[step].shape)
+  }
+}
+
+/// Where an objective adds its derivative.
+public struct Seeds {
+  private let prepared: Prepared
+  private let weight: Float
+
+  init(_ prepared: Prepared, weight: Float) { (self.prepared, self.weight) = (prepared, weight) }
+
+  /// `body` gets the gradient of `layer`, of the layer's shape, and the factor to multiply what it adds with.
+  public func add(at layer: Layer, _ body: (UnsafeMutablePointer<Float>, Float) -> Void) {
+    guard let slot = prepared.plan.gradientSlots[prepared.step(of: layer)] else { return }
+    body(prepared.slots[slot], weight)
+  }
+
+  func scaled(by factor: Float) -> Seeds { Seeds(prepared, weight: weight * factor) }
+}
+
+extension Prepared {
+  /// The step of one of the objective's layers.
+  fileprivate func step(of layer: Layer) -> Int {
+    guard let position = plan.request.seeds.firstIndex(of: layer) else {
+      preconditionFailure("an objective looks at '\(layer)', which is not among its layers")
+    }
+    return plan.seeds[position]
+  }
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernels
+import LensTensors
+
+extension Plan {
+  /// Decides what runs when, what must be kept for how long, and where it lies.
+  mutating func placeMemory(constants tensors: [Int: Tensor]) {
+    forwardOrder = steps.indices.filter { !steps[$0].inputs.isEmpty && !steps[$0].stage.isView }
+    let (isSeeded, needsGradient) = gradientFlow()
+    backwardOrder = steps.indices.reversed().filter { runsBackward($0, isSeeded, needsGradient) }
+    cleared = [[Int]](repeating: [], count: backwardOrder.count + 1)
+
+    placeValues(constants: tensors)
+    shareInPlace()
+    placeGradients(isSeeded, needsGradient)
+    placeAuxiliaries()
+    assignOffsets()
+  }
+
+  private var objectiveTime: Int { forwardOrder.count }
+  private var endTime: Int { forwardOrder.count + backwardOrder.count + 1 }
+
+  /// Which values the objective's derivative reaches, and which lie between it and a layer it is asked for.
+  private func gradientFlow() -> (isSeeded: [Bool], needsGradient: [Bool]) {
+    var needsGradient = [Bool](repeating: false, count: steps.count)
+    for index in steps.indices {
+      needsGradient[index] = wrt.contains(index)
+        || (steps[index].stage.backward != nil && steps[index].inputs.contains { needsGradient[$0] })
+    }
+    var isSeeded = [Bool](repeating: false, count: steps.count)
+    for index in seeds { isSeeded[index] = true }
+    for index in steps.indices.reversed() where isSeeded[index] && needsGradient[index] && steps[index].stage.backward != nil {
+      for input in steps[index].inputs where needsGradient[input] { isSeeded[input] = true }
+    }
+    return (isSeeded, needsGradient)
+  }
+
+  private func runsBackward(_ index: Int, _ isSeeded: [Bool], _ needsGradient: [Bool]) -> Bool {
+    isSeeded[index] && steps[index].stage.backward != nil && steps[index].inputs.contains { needsGradient[$0] }
+  }
+
+  private mutating func addSlot(_ node: String, _ role: Slot.Role, _ count: Int, alive: ClosedRange<Int>) -> Int {
+    slots.append(Slot(node: node, role: role, count: count, alive: alive))
+    return slots.count - 1
+  }
+
+  private mutating func extend(_ slot: Int, to time: Int) {
+    slots[slot].alive = min(slots[slot].alive.lowerBound, time)...max(slots[slot].alive.upperBound, time)
+  }
+
+  private mutating func placeValues(constants tensors: [Int: Tensor]) {
+    valueSlots = [Int](repeating: -1, count: steps.count)
+    let time = Dictionary(uniqueKeysWithValues: forwardOrder.enumerated().map { ($1, $0) })
+    let backwardTime = Dictionary(uniqueKeysWithValues: backwardOrder.enumerated().map { ($1, objectiveTime + 1 + $0) })
+    for index in steps.indices {
+      let step = steps[index]
+      if step.stage.isView {
+        valueSlots[index] = valueSlots[step.inputs[0]]
+      } else {
+        let isExternal = step.inputs.isEmpty
+        let start = time[index] ?? 0
+        valueSlots[index] = addSlot(step.name, isExternal ? .external : .value, step.layout.floatCount(of: step.shape), alive: start...start)
+        if let tensor = tensors[index] { constants.append((valueSlots[index], tensor)) }
+      }
+      steps[index].forward.inputs = step.inputs.map { valueSlots[$0] }
+      steps[index].forward.output = valueSlots[index]
+      if let now = time[index] { for input in step.inputs { extend(valueSlots[input], to: now) } }
+      if let later = backwardTime[index] {
+        if step.stage.keeps.contains(.inputs) { for input in step.inputs { extend(valueSlots[input], to: later) } }
+        if step.stage.keeps.contains(.output) { extend(valueSlots[index], to: later) }
+      }
+    }
+    for index in seeds { extend(valueSlots[index], to: objectiveTime) }
+    for index in taps { extend(valueSlots[index], to: endTime) }
+  }
+
+  /// Lets element-wise stages write over an input that nobody reads again.
+  private mutating func shareInPlace() {
+    for (time, index) in forwardOrder.enumerated() where steps[index].stage.runsInPlace {
+      let source = steps[index].forward.inputs[0], target = steps[index].forward.output
+      guard slots[source].role == .value, slots[source].alive.upperBound == time, slots[source].count == slots[target].count
+      else { continue }
+      extend(source, to: slots[target].alive.upperBound)
+      slots[target].role = .external  // nobody refers to it any more
+      for other in steps.indices {
+        if valueSlots[other] == target { valueSlots[other] = source }
+        if steps[other].forward.output == target { steps[other].forward.output = source }
+        for i in steps[other].forward.inputs.indices where steps[other].forward.inputs[i] == target {
+          steps[other].forward.inputs[i] = source
+        }
+      }
+    }
+  }
+
+  private mutating func placeGradients(_ isSeeded: [Bool], _ needsGradient: [Bool]) {
+    gradientSlots = [Int?](repeating: nil, count: steps.count)
+    var isWritten = [Bool](repeating: false, count: steps.count)
+    for index in steps.indices where isSeeded[index] || wrt.contains(index) {
+      gradientSlots[index] = addSlot(steps[index].name, .gradient, steps[index].layout.floatCount(of: steps[index].shape), alive: endTime...endTime)
+    }
+    for index in seeds where !isWritten[index] {
+      cleared[0].append(gradientSlots[index]!)
+      isWritten[index] = true
+      slots[gradientSlots[index]!].alive = objectiveTime...objectiveTime
+    }
+    for (position, index) in backwardOrder.enumerated() {
+      let time = objectiveTime + 1 + position
+      var ports = steps[index].forward
+      ports.outputGradient = gradientSlots[index]!
+      extend(ports.outputGradient, to: time)
+      for input in steps[index].inputs {
+        guard needsGradient[input], let slot = gradientSlots[input] else {
+          ports.inputGradients.append(-1)
+          ports.accumulates.append(true)
+          continue
+        }
+        if !isWritten[input] {
+          if !steps[index].stage.overwrites { cleared[position + 1].append(slot) }
+          slots[slot].alive = time...time
+        }
+        ports.inputGradients.append(slot)
+        ports.accumulates.append(isWritten[input] || !steps[index].stage.overwrites)
+        isWritten[input] = true
+        extend(slot, to: time)
+      }
+      steps[index].backward = ports
+    }
+    for index in wrt {
+      let slot = gradientSlots[index]!
+      if !isWritten[index] { cleared[0].append(slot); slots[slot].alive = objectiveTime...endTime }
+      isWritten[index] = true
+      extend(slot, to: endTime)
+    }
+  }
+
+  private mutating func placeAuxiliaries() {
+    let backwardTime = Dictionary(uniqueKeysWithValues: backwardOrder.enumerated().map { ($1, objectiveTime + 1 + $0) })
+    for (time, index) in forwardOrder.enumerated() {
+      let stage = steps[index].stage, name = steps[index].name
+      if stage.auxiliaryCount > 0 {
+        let slot = addSlot(name, .auxiliary, stage.auxiliaryCount, alive: time...(backwardTime[index] ?? time))
+        steps[index].forward.auxiliary = slot
+        steps[index].backward.auxiliary = slot
+      }
+      if stage.scratchCount > 0 {
+        steps[index].forward.scratch = addSlot(name, .scratch, stage.scratchCount, alive: time...time)
+        if let later = backwardTime[index] {
+          steps[index].backward.scratch = addSlot(name, .scratch, stage.scratchCount, alive: later...later)
+        }
+      }
+    }
+  }
+
+  /// Largest first, each at the lowest address where no slot alive at the same time lies.
+  private mutating func assignOffsets() {
+    let order = slots.indices.filter { slots[$0].role != .external }.sorted { slots[$0].count > slots[$1].count }
+    var placed: [Int] = []  // by offset
+    for index in order {
+      let count = Plan.rounded(slots[index].count)
+      var offset = 0
+      for other in placed where slots[other].alive.overlaps(slots[index].alive) {
+        if slots[other].offset >= offset + count { break }
+        offset = max(offset, slots[other].offset + Plan.rounded(slots[other].count))
+      }
+      slots[index].offset = offset
+      arenaCount = max(arenaCount, offset + count)
+      let position = placed.firstIndex { slots[$0].offset > offset } ?? placed.count
+      placed.insert(index, at: position)
+    }
+  }
+
+  /// Whole cache lines, one to spare, so that no two slots meet in one.
+  static func rounded(_ count: Int) -> Int { (count + 31) / 16 * 16 }
+}

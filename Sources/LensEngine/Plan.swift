@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernels
+import LensTensors
+
+/// What one kind of call computes and where every float of it lives, decided before running.
+///
+/// Time is counted in steps: forward 0..<F, the objective at F, backward after it. A slot is a piece of memory
+/// with the steps during which it must hold; slots whose times do not meet share addresses in the arena.
+public struct Plan: Sendable {
+  /// What a plan is made for, and found again by.
+  struct Request: Hashable, Sendable {
+    var inputs: [Shape]
+    /// Layers whose activations the caller gets.
+    var taps: [Layer] = []
+    /// Layers the objective looks at.
+    var seeds: [Layer] = []
+    /// Layers with respect to which the objective is differentiated.
+    var wrt: [Layer] = []
+    var rules: String = RuleMap.gradient.name
+  }
+
+  public struct Slot: Sendable {
+    public enum Role: String, Sendable {
+      case value, gradient, auxiliary, scratch
+      /// Memory of the caller or of the network, not of the arena.
+      case external
+    }
+    public let node: String
+    public internal(set) var role: Role
+    public let count: Int
+    public internal(set) var offset = 0
+    public internal(set) var alive: ClosedRange<Int>
+  }
+
+  /// A node of the graph, or a change of layout between two, with the memory of its calls.
+  struct Step: Sendable {
+    var name: String
+    var kind: String
+    var stage: Stage
+    var shape: Shape
+    var layout: Layout
+    var inputs: [Int]
+    var forward = Ports()
+    var backward = Ports()
+  }
+
+  let request: Request
+  var steps: [Step] = []
+  public internal(set) var slots: [Slot] = []
+  public internal(set) var arenaCount = 0
+
+  /// Indices of steps in running order.
+  var forwardOrder: [Int] = []
+  var backwardOrder: [Int] = []
+  /// Slots to clear before the backward step at the same position; the first entry is for the objective.
+  var cleared: [[Int]] = [[]]
+
+  /// Step index of each input of the network, tap, seed layer and differentiated layer.
+  var inputs: [Int] = []
+  var taps: [Int] = []
+  var seeds: [Int] = []
+  var wrt: [Int] = []
+  /// Slots of constants, with what they hold.
+  var constants: [(slot: Int, tensor: Tensor)] = []
+  /// Of each step's value and gradient.
+  var valueSlots: [Int] = []
+  var gradientSlots: [Int?] = []
+}
+
+extension Plan {
+  init(_ network: Network, _ request: Request, rules: RuleMap) throws {
+    self.request = request
+    let wanted = request.taps + request.seeds + request.wrt
+    let graph = try network.source.graph(for: request.inputs, reaching: Set(wanted))
+    func index(_ layer: Layer) throws -> Int {
+      if let index = graph.index(of: layer) { return index }
+      throw LensError(.notFound, "layer '\(layer)' does not exist in '\(network.name)' at the input size \(request.inputs.map(\.description).joined(separator: ", "))")
+    }
+
+    var lowering = Lowering(graph, rules)
+    for layer in request.taps + request.seeds { lowering.need(try index(layer)) }
+    for layer in request.wrt { lowering.need(try index(layer)) }
+    try lowering.run()
+    taps = try request.taps.map { lowering.plain(try index($0)) }
+    seeds = try request.seeds.map { lowering.plain(try index($0)) }
+    wrt = try request.wrt.map { lowering.primary[try index($0)]! }
+    inputs = graph.inputs.map { lowering.plain($0) }
+    steps = lowering.steps
+    placeMemory(constants: lowering.constants)
+  }
+}
+
+/// Turns graph nodes into steps, choosing layouts and inserting changes of layout where neighbours disagree.
+private struct Lowering {
+  let graph: Graph
+  let rules: RuleMap
+  var needed: [Bool]
+  var steps: [Plan.Step] = []
+  /// The step that computes a graph node, in the layout it is computed in.
+  var primary: [Int: Int] = [:]
+  /// The same value in the other layout.
+  private var reordered: [Int: Int] = [:]
+  var constants: [Int: Tensor] = [:]
+
+  init(_ graph: Graph, _ rules: RuleMap) {
+    (self.graph, self.rules) = (graph, rules)
+    needed = [Bool](repeating: false, count: graph.nodes.count)
+  }
+
+  mutating func need(_ index: Int) { needed[index] = true }
+
+  mutating func run() throws {
+    for index in graph.inputs { needed[index] = true }
+    for index in graph.nodes.indices.reversed() where needed[index] {
+      for input in graph.nodes[index].inputs { needed[input] = true }
+    }
+    for index in graph.nodes.indices where needed[index] { try lower(index) }
+  }
+
+  private mutating func lower(_ index: Int) throws {
+    let node = graph.nodes[index]
+    let shapes = graph.shapes(node.inputs)
+    let given = node.inputs.map { steps[primary[$0]!].layout }
+    let layouts = node.op.layouts(for: shapes, given: given)
+    var stage: Stage
+    do {
+      stage = try node.op.stage(for: shapes, in: layouts)
+      if let rule = rules.rule(for: node) { stage = try rule.applied(to: stage, of: node.op, shapes: shapes, layouts: layouts) }
+    } catch let error as LensError {
+      throw error.within("node '\(node.name)' (\(node.op.kind))")
+    }
+    if stage.isView { stage.backward = Stage.passing(layouts.output.floatCount(of: stage.output)) }
+    stage.overwrites = stage.overwrites || stage.isView
+    let inputs = zip(node.inputs, layouts.inputs).map { step(of: $0, in: $1) }
+    if let constant = node.op as? Constant { constants[steps.count] = constant.tensor }
+    primary[index] = steps.count
+    steps.append(Plan.Step(name: node.name, kind: node.op.kind, stage: stage, shape: stage.output, layout: layouts.output, inputs: inputs))
+  }
+
+  mutating func plain(_ index: Int) -> Int { step(of: index, in: .plain) }
+
+  private mutating func step(of index: Int, in layout: Layout) -> Int {
+    let source = primary[index]!
+    if steps[source].layout == layout { return source }
+    if let known = reordered[index] { return known }
+    reordered[index] = steps.count
+    let shape = steps[source].shape
+    steps.append(
+      Plan.Step(
+        name: steps[source].name + (layout == .plain ? " (plain)" : " (blocked)"), kind: "Reorder",
+        stage: .rearranging(shape, from: steps[source].layout, to: layout), shape: shape, layout: layout, inputs: [source]))
+    return steps.count - 1
+  }
+}
+
+extension Stage {
+  /// The backward pass of a view: the gradient goes through as it is.
+  static func passing(_ count: Int) -> @Sendable (BackwardPass) -> Void {
+    { pass in
+      guard let gradient = pass.inputGradient(0) else { return }
+      let given = pass.outputGradient
+      if pass.accumulates(0) { for i in 0..<count { gradient[i] += given[i] } } else { gradient.update(from: given, count: count) }
+    }
+  }
+
+  /// The same values in another layout.
+  static func rearranging(_ shape: Shape, from source: Layout, to target: Layout) -> Stage {
+    Stage(output: shape, overwrites: true) { pass in
+      reorder(pass.input(0), source, to: pass.output, target, shape: shape, accumulates: false)
+    } backward: { pass in
+      guard let gradient = pass.inputGradient(0) else { return }
+      reorder(pass.outputGradient, target, to: gradient, source, shape: shape, accumulates: pass.accumulates(0))
+    }
+  }
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernels
+import LensTensors
+
+/// One network, one arena, one thread at a time.
+///
+/// A session remembers the plans of its calls, so that the second identical call decides nothing and, where the
+/// caller brings the memory for the results, allocates nothing the size of an image.
+public final class Session {
+  public let network: Network
+
+  /// Asked between any two operators; true stops the call, which then throws `.cancelled`.
+  public var interrupt: (() -> Bool)?
+
+  private var plans: [Prepared] = []  // most recent last
+  private var arena: FloatStorage?
+  private var lastGraph: (inputs: [Shape], graph: Graph)?
+  private static let rememberedPlans = 16
+
+  public init(_ network: Network) { self.network = network }
+
+  /// Bytes of the arena so far.
+  public var arenaBytes: Int { (arena?.count ?? 0) * MemoryLayout<Float>.stride }
+
+  // MARK: Calls
+
+  /// The shapes that layers have at an input size, computed without running anything.
+  public func shapes(of layers: [Layer], inputs: [Shape]) throws -> [Shape] {
+    try network.validate(inputs)
+    let (prepared, groups) = try batched(Plan.Request(inputs: inputs, taps: layers), .gradient)
+    return prepared.plan.taps.map { prepared.plan.steps[$0].shape.repeated(groups) }
+  }
+
+  /// The whole network at an input size.
+  public func graph(for inputs: [Shape]) throws -> Graph {
+    if let (known, graph) = lastGraph, known == inputs { return graph }
+    try network.validate(inputs)
+    let declared = network.inputs.first?.dimensions.first ?? nil
+    // A batch size that the file fixes says nothing about layers.
+    let shapes = declared.map { n in inputs.map { $0.rank == 0 ? $0 : $0.with(0, n) } } ?? inputs
+    let graph = try network.source.graph(for: shapes, reaching: nil)
+    lastGraph = (inputs, graph)
+    return graph
+  }
+
+  /// What the network computes at `layers`.
+  ///
+  /// - inputs: one tensor for each input of the network.
+  /// - into: memory for each result, or nil to have it allocated.
+  /// - Throws: `.shapeMismatch`, `.notFound`, `.outOfMemory`, `.cancelled`.
+  public func activations(of inputs: [Tensor], at layers: [Layer], into memory: [UnsafeMutablePointer<Float>]? = nil) throws -> [Tensor] {
+    try call(Plan.Request(inputs: inputs.map(\.shape), taps: layers), .gradient, inputs, objective: nil, memory).activations
+  }
+
+  /// The objective's value and its derivative with respect to `layers`.
+  ///
+  /// - activations: layers whose activations are wanted as well.
+  /// - into: memory for the gradients, then for the activations, or nil to have it allocated.
+  public func gradient(
+    of objective: Objective, at inputs: [Tensor], wrt layers: [Layer] = [.input], activations taps: [Layer] = [],
+    rules: RuleMap = .gradient, into memory: [UnsafeMutablePointer<Float>]? = nil
+  ) throws -> GradientResult {
+    let request = Plan.Request(inputs: inputs.map(\.shape), taps: taps, seeds: objective.layers, wrt: layers, rules: rules.name)
+    return try call(request, rules, inputs, objective: objective, memory)
+  }
+
+  /// The table of a gradient's (or, without an objective, an output's) memory.
+  public func plan(inputs: [Shape], taps: [Layer] = [.output], of objective: Objective? = nil, wrt layers: [Layer] = [], rules: RuleMap = .gradient) throws -> Plan {
+    try network.validate(inputs)
+    return try Plan(network, Plan.Request(inputs: inputs, taps: taps, seeds: objective?.layers ?? [], wrt: layers, rules: rules.name), rules: rules)
+  }
+
+  // MARK: Batches
+
+  /// Runs `request` on the whole batch, or image by image where the file fixes the batch size.
+  private func call(
+    _ request: Plan.Request, _ rules: RuleMap, _ inputs: [Tensor], objective: Objective?, _ memory: [UnsafeMutablePointer<Float>]?
+  ) throws -> GradientResult {
+    try network.validate(request.inputs)
+    let (prepared, groups) = try batched(request, rules)
+    let plan = prepared.plan
+    let wanted = plan.wrt.map { plan.steps[$0].shape } + plan.taps.map { plan.steps[$0].shape }
+    let shapes = wanted.map { $0.repeated(groups) }
+    let results = try memory.map { zip($0, shapes).map { Tensor(borrowing: $0, shape: $1) } } ?? shapes.map { try Tensor(allocating: $0) }
+
+    var value = Objective.Value()
+    let groupSize = request.inputs[0].rank == 0 ? 1 : plan.request.inputs[0].n
+    for group in 0..<groups {
+      let parts = groups == 1 ? inputs : zip(inputs, plan.request.inputs).map { $0.part(group, shape: $1) }
+      let pointers = zip(results, wanted).map { UnsafeMutablePointer(mutating: $0.pointer) + group * $1.count }
+      let part = try run(prepared, parts, objective, firstImage: group * groupSize, results: pointers)
+      value.scores += part.scores
+      value.targets += part.targets
+    }
+    return GradientResult(
+      scores: value.scores, targets: value.targets, gradients: Array(results[..<plan.wrt.count]),
+      activations: Array(results[plan.wrt.count...]))
+  }
+
+  /// The plan for a request and how often it is run: once, or once for each group of as many images as the file declares.
+  private func batched(_ request: Plan.Request, _ rules: RuleMap) throws -> (Prepared, groups: Int) {
+    let declared = network.inputs.first?.dimensions.first ?? nil
+    let count = request.inputs.first.map { $0.rank == 0 ? 1 : $0.n } ?? 1
+    guard let declared, declared > 0, count != declared else { return (try prepare(request, rules), 1) }
+
+    var single = request
+    single.inputs = request.inputs.map { $0.with(0, declared) }
+    if let known = known(single) { return (known, count / declared) }
+    if let whole = try? prepare(request, rules), whole.leads(with: count) { return (whole, 1) }
+    guard count % declared == 0 else {
+      throw LensError(.shapeMismatch, "a batch of \(count) came but '\(network.name)' is made for batches of \(declared)")
+    }
+    plans.removeAll { $0.plan.request == request }
+    return (try prepare(single, rules), count / declared)
+  }
+
+  private func known(_ request: Plan.Request) -> Prepared? { plans.last { $0.plan.request == request } }
+
+  private func prepare(_ request: Plan.Request, _ rules: RuleMap) throws -> Prepared {
+    if let index = plans.lastIndex(where: { $0.plan.request == request }) {
+      plans.append(plans.remove(at: index))
+      return plans[plans.count - 1]
+    }
+    let prepared = Prepared(try Plan(network, request, rules: rules))
+    plans.append(prepared)
+    if plans.count > Session.rememberedPlans { plans.removeFirst() }
+    return prepared
+  }
+
+  // MARK: Running
+
+  private func run(
+    _ prepared: Prepared, _ inputs: [Tensor], _ objective: Objective?, firstImage: Int, results: [UnsafeMutablePointer<Float>]
+  ) throws -> Objective.Value {
+    let plan = prepared.plan
+    try reserve(plan)
+    prepared.bind(arena: arena!.base, inputs: inputs, results: results)
+    let slots = UnsafePointer(prepared.slots)
+
+    for index in plan.forwardOrder {
+      if interrupt?() == true { throw LensError(.cancelled, "stopped before '\(plan.steps[index].name)'") }
+      plan.steps[index].stage.forward(ForwardPass(slots: slots, ports: plan.steps[index].forward))
+    }
+    var value = Objective.Value()
+    if let objective {
+      for slot in plan.cleared[0] { prepared.clear(slot) }
+      value = try objective.evaluate(
+        Activations(prepared, firstImage: firstImage), Seeds(prepared, weight: 1))
+      for (position, index) in plan.backwardOrder.enumerated() {
+        if interrupt?() == true { throw LensError(.cancelled, "stopped on the way back at '\(plan.steps[index].name)'") }
+        for slot in plan.cleared[position + 1] { prepared.clear(slot) }
+        plan.steps[index].stage.backward?(BackwardPass(slots: slots, ports: plan.steps[index].backward))
+      }
+    }
+    prepared.collect(results)
+    withExtendedLifetime(inputs) {}
+    return value
+  }
+
+  private func reserve(_ plan: Plan) throws {
+    if let arena, arena.count >= plan.arenaCount { return }
+    arena = nil
+    do { arena = try FloatStorage(count: plan.arenaCount, uninitialized: true) } catch {
+      let bytes = plan.arenaCount * MemoryLayout<Float>.stride
+      let shapes = plan.request.inputs.map(\.description).joined(separator: ", ")
+      throw LensError(.outOfMemory, "the plan for \(shapes) needs \(bytes / 1_000_000) MB; a smaller batch or picture needs less")
+    }
+  }
+}
+
+/// What a gradient call gives.
+public struct GradientResult {
+  /// The objective's value for each image.
+  public let scores: [Float]
+  /// The class it chose or named for each image; -1 where it is not about classes.
+  public let targets: [Int]
+  /// In the order of `wrt`.
+  public let gradients: [Tensor]
+  /// In the order of `activations`.
+  public let activations: [Tensor]
+}
+
+extension Shape {
+  /// `count` of these, one behind the other along the first axis.
+  fileprivate func repeated(_ count: Int) -> Shape { count == 1 ? self : with(0, self[0] * count) }
+}
+
+extension Tensor {
+  /// The `index`-th run of as many floats as `shape` has.
+  fileprivate func part(_ index: Int, shape: Shape) -> Tensor {
+    let whole = self
+    return Tensor(borrowing: pointer + index * shape.count, shape: shape, release: { withExtendedLifetime(whole) {} })
+  }
+}
