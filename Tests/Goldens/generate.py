@@ -3,7 +3,7 @@
 """Writes networks exported from PyTorch with the answers that cnnlens must reproduce.
 
     generate.py small                 the tiny networks committed in networks/
-    generate.py networks CACHE        published architectures, about 5 GB, never committed
+    generate.py networks CACHE        published architectures, about 8 GB, never committed
     generate.py networks CACHE --only alexnet resnet50
 
 Made with Python 3.11, torch 2.13.0, torchvision 0.29.2, timm 1.0.31, onnx 1.23.2, onnxscript 0.7.2,
@@ -28,7 +28,16 @@ import onnxruntime
 import torch
 from torch import nn
 
-EXPORTERS = ("torchscript", "dynamo")
+EXPORTERS = ("torchscript", "dynamo", "torchscript-opset9")
+
+
+def export_as_before(model: nn.Module, image: torch.Tensor, path: Path) -> None:
+    """As years ago: opset 9, weights listed as inputs too, batch normalization not folded."""
+    torch.onnx.export(
+        model, (image,), str(path), dynamo=False, opset_version=9, input_names=["image"],
+        output_names=["logits"], keep_initializers_as_inputs=True, do_constant_folding=False,
+        training=torch.onnx.TrainingMode.PRESERVE,
+    )  # fmt: skip
 
 
 def export(
@@ -39,6 +48,9 @@ def export(
     translations: dict[object, object] | None = None,
 ) -> str:
     """Exports with a free batch size if the exporter manages that; returns "dynamic" or "fixed"."""
+    if exporter == "torchscript-opset9":
+        export_as_before(copy.deepcopy(model), image, path)
+        return "fixed"
     # The exporter specialises a dynamic dimension whose example is 1.
     pair = torch.cat([image, image.flip(3)])
     common = {"input_names": ["image"], "output_names": ["logits"], "external_data": False}

@@ -28,8 +28,8 @@ TIMM = [
     "tf_efficientnetv2_b0", "ghostnet_100", "repvgg_a0", "mobilenetv4_conv_small",
     "convnextv2_atto", "resnetv2_50", "hrnet_w18_small", "dla34", "cspresnet50", "eca_nfnet_l0",
     "regnetx_002", "res2net50_26w_4s", "skresnet18", "xception41", "inception_resnet_v2", "dpn68",
-    "fbnetc_100", "lcnet_050", "tinynet_a", "ese_vovnet19b_dw", "resnest14d", "hardcorenas_a", "selecsls42b",
-    "mixnet_s", "efficientnetv2_rw_t", "edgenext_xx_small", "coatnet_nano_rw_224",
+    "fbnetc_100", "lcnet_050", "tinynet_a", "ese_vovnet19b_dw", "resnest14d", "hardcorenas_a",
+    "selecsls42b", "mixnet_s", "efficientnetv2_rw_t", "edgenext_xx_small", "coatnet_nano_rw_224",
 ]  # fmt: skip
 
 

@@ -97,15 +97,6 @@ def remove_traces(path: Path) -> None:
     onnx.save(model, path)
 
 
-def export_as_before(model: nn.Module, image: torch.Tensor, path: Path) -> None:
-    """As years ago: opset 9, weights listed as inputs too, batch normalization not folded."""
-    torch.onnx.export(
-        model, (image,), str(path), dynamo=False, opset_version=9, input_names=["image"],
-        output_names=["logits"], keep_initializers_as_inputs=True, do_constant_folding=False,
-        training=torch.onnx.TrainingMode.PRESERVE,
-    )  # fmt: skip
-
-
 def write(name: str, folder: Path) -> None:
     network, size = NETWORKS[name]
     torch.manual_seed(0)
@@ -133,15 +124,10 @@ def write(name: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     np.savez(folder / "golden.npz", **golden)
     facts: dict[str, object] = {"target": target, "middle": {}}
-    for exporter in (*EXPORTERS, "torchscript-opset9"):
+    for exporter in EXPORTERS:
         path = folder / f"{exporter}.onnx"
         try:
-            if exporter in EXPORTERS:
-                export(
-                    model, image, path, exporter, {torch.ops.goldens.lrn.default: lrn_for_dynamo}
-                )
-            else:
-                export_as_before(copy.deepcopy(model), image, path)
+            export(model, image, path, exporter, {torch.ops.goldens.lrn.default: lrn_for_dynamo})
             remove_traces(path)
             facts["middle"][exporter] = find_tensor(path, image.numpy(), activation)
             description = describe(path, image.numpy(), logits)
