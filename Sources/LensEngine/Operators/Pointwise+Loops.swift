@@ -66,8 +66,8 @@ extension Pointwise.Function {
     case .gelu(false): each { normalDistribution($0) + $0 * normalDensity($0) }
     case .gelu(true):
       each {
-        let s = logistic(2 * Self.geluArgument($0))
-        return s + $0 * s * (1 - s) * (1.595_769_12 + 0.214_064_478 * $0 * $0)
+        let s = logistic(2 * Self.geluArgument($0)), x = min(max($0, -100), 100)
+        return s + x * s * (1 - s) * (1.595_769_12 + 0.214_064_478 * x * x)
       }
     case .mish:
       each {
