@@ -35,6 +35,7 @@ var package = Package(
     .target(name: "CInterface", dependencies: ["CNNLens", "CCNNLens"], path: "CInterface/Exports", swiftSettings: language),
 
     // MARK: Tests and tools
+    .executableTarget(name: "cnnlens-explain", dependencies: ["CNNLens"], swiftSettings: language),
     .target(name: "LensTestSupport", dependencies: ["LensEngine", "LensKernels", "LensTensors"], path: "Tests/LensTestSupport", swiftSettings: language),
     .testTarget(name: "LensTensorsTests", dependencies: ["LensTensors", "LensTestSupport"], swiftSettings: language),
     .testTarget(name: "LensKernelsTests", dependencies: ["LensKernels", "LensTestSupport"], swiftSettings: language),
