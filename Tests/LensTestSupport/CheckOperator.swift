@@ -45,6 +45,7 @@ public func checkOperator(
   }
   let isOneImageEach = !inputs.isEmpty && inputs[0].shape.rank >= 2 && check.output.shape.rank >= 1
     && inputs[0].shape[0] == check.output.shape[0] && inputs[0].shape[0] > 1
+    && inputs.allSatisfy { $0.shape.rank <= inputs[0].shape.rank }
   if isBatched ?? isOneImageEach { try check.batch() }
   try check.blocked(tolerance)
 }
