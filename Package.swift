@@ -40,7 +40,10 @@ var package = Package(
     .testTarget(name: "LensTensorsTests", dependencies: ["LensTensors", "LensTestSupport"], swiftSettings: language),
     .testTarget(name: "LensKernelsTests", dependencies: ["LensKernels", "LensTestSupport"], swiftSettings: language),
     .testTarget(name: "LensEngineTests", dependencies: ["LensEngine", "LensTestSupport"], swiftSettings: language),
-    .testTarget(name: "LensModelsTests", dependencies: ["LensModels", "LensTestSupport"], swiftSettings: language),
+    .testTarget(
+      name: "LensModelsTests",
+      dependencies: ["LensModels", "LensEngine", "LensTensors", "LensTestSupport", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+      swiftSettings: language),
     .testTarget(name: "LensRoutinesTests", dependencies: ["CNNLens", "LensTestSupport"], swiftSettings: language),
   ]
 )
