@@ -90,6 +90,10 @@ public struct Stage: Sendable {
   public var overwrites: Bool
 
   public var forward: @Sendable (ForwardPass) -> Void
+  /// Forward with a sum or a clamp at its end, for stages that can: the addend is the last input.
+  public var ending: (@Sendable (Ending) -> @Sendable (ForwardPass) -> Void)?
+  /// What another stage's ending could do instead of this stage's forward; nil where nothing could.
+  public var joins: Ending?
   /// Adds J^T outputGradient to each wanted input gradient. Nil: piecewise constant, the gradient is zero.
   public var backward: (@Sendable (BackwardPass) -> Void)?
 

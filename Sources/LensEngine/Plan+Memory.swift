@@ -5,7 +5,7 @@ import LensTensors
 extension Plan {
   /// Decides what runs when, what must be kept for how long, and where it lies.
   mutating func placeMemory(constants tensors: [Int: Tensor]) {
-    forwardOrder = steps.indices.filter { !steps[$0].inputs.isEmpty && !steps[$0].stage.isView }
+    forwardOrder = steps.indices.filter { !steps[$0].inputs.isEmpty && !steps[$0].stage.isView && !steps[$0].isAbsorbed }
     let (isSeeded, needsGradient) = gradientFlow()
     backwardOrder = steps.indices.reversed().filter { runsBackward($0, isSeeded, needsGradient) }
     cleared = [[Int]](repeating: [], count: backwardOrder.count + 1)
@@ -57,14 +57,15 @@ extension Plan {
       if step.stage.isView {
         valueSlots[index] = valueSlots[step.inputs[0]]
       } else {
-        let isExternal = step.inputs.isEmpty
+        let isExternal = step.inputs.isEmpty || step.isAbsorbed
         let start = time[index] ?? 0
         valueSlots[index] = addSlot(step.name, isExternal ? .external : .value, step.layout.floatCount(of: step.shape), alive: start...start)
         if let tensor = tensors[index] { constants.append((valueSlots[index], tensor)) }
       }
-      steps[index].forward.inputs = step.inputs.map { valueSlots[$0] }
+      let reads = step.call?.reads ?? step.inputs
+      steps[index].forward.inputs = reads.map { valueSlots[$0] }
       steps[index].forward.output = valueSlots[index]
-      if let now = time[index] { for input in step.inputs { extend(valueSlots[input], to: now) } }
+      if let now = time[index] { for input in reads { extend(valueSlots[input], to: now) } }
       if let later = backwardTime[index] {
         if step.stage.keeps.contains(.inputs) { for input in step.inputs { extend(valueSlots[input], to: later) } }
         if step.stage.keeps.contains(.output) { extend(valueSlots[index], to: later) }
@@ -76,7 +77,7 @@ extension Plan {
 
   /// Lets element-wise stages write over an input that nobody reads again.
   private mutating func shareInPlace() {
-    for (time, index) in forwardOrder.enumerated() where steps[index].stage.runsInPlace {
+    for (time, index) in forwardOrder.enumerated() where steps[index].stage.runsInPlace && steps[index].call == nil {
       let source = steps[index].forward.inputs[0], target = steps[index].forward.output
       guard slots[source].role == .value, slots[source].alive.upperBound == time, slots[source].count == slots[target].count
       else { continue }
@@ -105,7 +106,7 @@ extension Plan {
     }
     for (position, index) in backwardOrder.enumerated() {
       let time = objectiveTime + 1 + position
-      var ports = steps[index].forward
+      var ports = Ports(inputs: steps[index].inputs.map { valueSlots[$0] }, output: valueSlots[index])
       ports.outputGradient = gradientSlots[index]!
       extend(ports.outputGradient, to: time)
       for input in steps[index].inputs {
@@ -142,12 +143,12 @@ extension Plan {
         steps[index].forward.auxiliary = slot
         steps[index].backward.auxiliary = slot
       }
-      if stage.scratchCount > 0 {
-        steps[index].forward.scratch = addSlot(name, .scratch, stage.scratchCount, alive: time...time)
-        if let later = backwardTime[index] {
-          steps[index].backward.scratch = addSlot(name, .scratch, stage.scratchCount, alive: later...later)
-        }
-      }
+      let scratchCount = steps[steps[index].call?.producer ?? index].stage.scratchCount
+      if scratchCount > 0 { steps[index].forward.scratch = addSlot(name, .scratch, scratchCount, alive: time...time) }
+    }
+    for (position, index) in backwardOrder.enumerated() where steps[index].stage.scratchCount > 0 {
+      let time = objectiveTime + 1 + position
+      steps[index].backward.scratch = addSlot(steps[index].name, .scratch, steps[index].stage.scratchCount, alive: time...time)
     }
   }
 

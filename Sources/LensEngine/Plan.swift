@@ -40,6 +40,9 @@ public struct Plan: Sendable {
     var shape: Shape
     var layout: Layout
     var inputs: [Int]
+    /// Set where the forward call does the work of steps before it, which are absorbed.
+    var call: Call?
+    var isAbsorbed = false
     var forward = Ports()
     var backward = Ports()
   }
@@ -86,6 +89,7 @@ extension Plan {
     wrt = try request.wrt.map { lowering.primary[try index($0)]! }
     inputs = graph.inputs.map { lowering.plain($0) }
     steps = lowering.steps
+    fuse()
     placeMemory(constants: lowering.constants)
   }
 }

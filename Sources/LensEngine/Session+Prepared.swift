@@ -6,12 +6,17 @@ import LensTensors
 final class Prepared {
   let plan: Plan
   let slots: UnsafeMutablePointer<UnsafeMutablePointer<Float>>
+  /// The forward call of each step.
+  let forward: [@Sendable (ForwardPass) -> Void]
   /// For each result (gradients, then activations): the slot that is the caller's memory, or nil where it is copied at the end.
   private let written: [Int?]
 
   init(_ plan: Plan) {
     self.plan = plan
     slots = .allocate(capacity: plan.slots.count + 1)
+    forward = plan.steps.map { step in
+      step.call.flatMap { call in plan.steps[call.producer].stage.ending?(call.ending) } ?? step.stage.forward
+    }
     // A result is written in place if its slot holds nothing else: not an input, a constant or another result.
     var taken = Set<Int>()
     written = (plan.wrt.map { (plan.gradientSlots[$0]!, plan.steps[$0].layout) } + plan.taps.map { (plan.valueSlots[$0], plan.steps[$0].layout) })

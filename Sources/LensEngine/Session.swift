@@ -139,7 +139,7 @@ public final class Session {
 
     for index in plan.forwardOrder {
       if interrupt?() == true { throw LensError(.cancelled, "stopped before '\(plan.steps[index].name)'") }
-      plan.steps[index].stage.forward(ForwardPass(slots: slots, ports: plan.steps[index].forward))
+      prepared.forward[index](ForwardPass(slots: slots, ports: plan.steps[index].forward))
     }
     var value = Objective.Value()
     if let objective {

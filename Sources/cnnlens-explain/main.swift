@@ -63,6 +63,7 @@ func writePGM(_ map: Tensor, to path: String) throws {
 }
 
 do { try run(CommandLine.arguments) } catch {
-  fputs("\(error)\n", stderr)
+  let line = "cnnlens-explain: \(error)\n"
+  write(2, line, line.utf8.count)
   exit(1)
 }

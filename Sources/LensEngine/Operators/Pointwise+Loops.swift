@@ -83,7 +83,7 @@ extension Pointwise.Function {
     case .softplus: each { -expm1(-$0) }
     case .thresholdedRelu(let alpha): each { $0 > alpha ? 1 : 0 }
     case .shrink(_, let lambda): each { $0 < -lambda || $0 > lambda ? 1 : 0 }
-    case .clip(let lower, let upper): each { $0 >= lower && $0 <= upper ? 1 : 0 }
+    case .clip(let lower, let upper): each { $0 > lower && $0 < upper ? 1 : 0 }
     case .sigmoid: each { $0 * (1 - $0) }
     case .hardSigmoid(let alpha, _): each { $0 > 0 && $0 < 1 ? alpha : 0 }
     case .tanh: each { 1 - $0 * $0 }

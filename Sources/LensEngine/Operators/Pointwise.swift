@@ -4,7 +4,7 @@ import LensTensors
 
 /// One function of one number, applied to every element.
 public struct Pointwise: Operator {
-  /// Derivatives at kinks are PyTorch's: 0 for `abs`, 1 at both bounds of `clip`, 0 and 1 at the bounds of `hardSwish`.
+  /// Derivatives at kinks are PyTorch's: 0 for `abs`, 0 at both bounds of `clip` (those of its ReLU6), 0 and 1 at the bounds of `hardSwish`.
   public enum Function: Sendable, Equatable {
     // Rectifiers and their smooth relatives
     case leakyRelu(slope: Float)
@@ -48,7 +48,7 @@ public struct Pointwise: Operator {
   public func stage(for shapes: [Shape], in layouts: Layouts) -> Stage {
     let function = function, keeps = function.keeps
     let count = layouts.output.floatCount(of: shapes[0])
-    let stage = Stage(output: shapes[0], keeps: keeps, runsInPlace: true) { pass in
+    var stage = Stage(output: shapes[0], keeps: keeps, runsInPlace: true) { pass in
       let x = pass.input(0), y = pass.output
       parallel(count, grain: 1 << 13) { function.write(x + $0.lowerBound, to: y + $0.lowerBound, count: $0.count) }
     } backward: { pass in
@@ -59,6 +59,7 @@ public struct Pointwise: Operator {
         function.addGradient(kept + i, dy + i, to: dx + i, count: $0.count)
       }
     }
+    if case .clip(let lower, let upper) = function { stage.joins = Ending(lower: lower, upper: upper) }
     return function.isPiecewiseConstant ? stage.withoutGradient : stage
   }
 }
@@ -93,7 +94,7 @@ extension Pointwise.Function {
   var keeps: Kept {
     switch self {
     case .negate: []
-    case .sigmoid, .hardSigmoid, .tanh, .softsign, .softplus, .exp, .sqrt, .reciprocal, .tan, .celu: .output
+    case .sigmoid, .hardSigmoid, .tanh, .softsign, .softplus, .exp, .sqrt, .reciprocal, .tan, .celu, .clip: .output
     case .leakyRelu(let slope): slope >= 0 ? .output : .inputs
     case .elu(let alpha): alpha >= 0 ? .output : .inputs
     case .selu(let alpha, let gamma): alpha >= 0 && gamma > 0 ? .output : .inputs

@@ -11,7 +11,7 @@ public struct ReLU: Operator {
 
   public func stage(for shapes: [Shape], in layouts: Layouts) -> Stage {
     let count = layouts.output.floatCount(of: shapes[0])
-    return Stage(output: shapes[0], keeps: .output, runsInPlace: true) { pass in
+    var stage = Stage(output: shapes[0], keeps: .output, runsInPlace: true) { pass in
       let x = pass.input(0), y = pass.output
       parallel(count, grain: 1 << 14) { for i in $0 { y[i] = max(x[i], 0) } }
     } backward: { pass in
@@ -19,5 +19,7 @@ public struct ReLU: Operator {
       let y = pass.output, dy = pass.outputGradient
       parallel(count, grain: 1 << 14) { for i in $0 where y[i] > 0 { dx[i] += dy[i] } }
     }
+    stage.joins = Ending(lower: 0)
+    return stage
   }
 }
