@@ -9,6 +9,17 @@ let buildsCPUVariants = Context.environment["CNNLENS_CPU_VARIANTS"] == "1"
 
 let language: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
+// The kernels are optimised in debug builds, too: unoptimised they are a thousand times slower.
+// (Without -num-threads a debug build of a whole module fails in its index.)
+let optimized: [SwiftSetting] = buildsCPUVariants ? [.unsafeFlags(["-O", "-wmo", "-num-threads", "1"])] : []
+#if arch(x86_64)
+  let kernelVariants = buildsCPUVariants ? [("AVX2", "haswell"), ("AVX512", "skylake-avx512")] : []
+#else
+  let kernelVariants: [(String, String)] = []
+#endif
+let variantDependencies = kernelVariants.map { Target.Dependency(stringLiteral: "LensKernels\($0.0)") }
+let variantDefines: [SwiftSetting] = kernelVariants.isEmpty ? [] : [.define("CNNLENS_CPU_VARIANTS")]
+
 var package = Package(
   name: "cnnlens",
   products: [
@@ -21,7 +32,13 @@ var package = Package(
   targets: [
     // MARK: Library
     .target(name: "LensTensors", exclude: ["README.md"], swiftSettings: language),
-    .target(name: "LensKernels", dependencies: ["LensTensors"], exclude: ["README.md"], swiftSettings: language),
+    .target(name: "CLensCPU"),
+    .target(name: "LensKernelTable", swiftSettings: language),
+    .target(name: "LensKernelsPortable", dependencies: ["LensKernelTable"], swiftSettings: language + optimized),
+    .target(
+      name: "LensKernels",
+      dependencies: ["LensTensors", "LensKernelTable", "LensKernelsPortable", "CLensCPU"] + variantDependencies,
+      exclude: ["README.md"], swiftSettings: language + variantDefines),
     .target(name: "LensEngine", dependencies: ["LensKernels", "LensTensors"], exclude: ["README.md"], swiftSettings: language),
     .target(
       name: "LensModels",
@@ -47,3 +64,12 @@ var package = Package(
     .testTarget(name: "LensRoutinesTests", dependencies: ["CNNLens", "LensTestSupport"], swiftSettings: language),
   ]
 )
+
+// The same kernels once more for each newer CPU; the sources are links to those of LensKernelsPortable.
+package.targets += kernelVariants.map { name, cpu in
+  .target(
+    name: "LensKernels\(name)", dependencies: ["LensKernelTable"],
+    swiftSettings: language + optimized + [
+      .define("CNNLENS_FMA"), .define("CNNLENS_\(name)"), .unsafeFlags(["-Xcc", "-march=\(cpu)"]),
+    ])
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public typealias Floats = UnsafePointer<Float>
+public typealias MutableFloats = UnsafeMutablePointer<Float>
+
+/// What stays the same from tile to tile.
+///
+/// A tile is `pixels` neighbouring outputs of `blocks` × 16 channels, held in registers. It starts at the
+/// bias (or at the output, to go on with a sum), adds the products of every tap, and ends with the epilogue.
+public struct TileCall {
+  /// Where each tap begins, in floats from the tile's input pointer.
+  public var offsets: UnsafePointer<Int>
+  public var taps: Int
+  /// Products per tap, and floats from one to the next in a planar input.
+  public var depth: Int
+  public var depthStep: Int
+  /// Floats from one output pixel, and from one block of 16 channels, to the next.
+  public var pixelStep: Int
+  public var blockStep: Int
+  /// Floats from one row of weights to the next where that is not 16 × blocks.
+  public var weightStep: Int
+  /// 16 × blocks floats.
+  public var bias: Floats
+  public var accumulates: Bool
+  public var clamps: Bool
+  public var lower: Float
+  public var upper: Float
+
+  public init(offsets: UnsafePointer<Int>, bias: Floats) {
+    (self.offsets, self.bias) = (offsets, bias)
+    (taps, depth, depthStep) = (0, 16, 1)
+    (pixelStep, blockStep, weightStep) = (16, 0, 0)
+    (accumulates, clamps, lower, upper) = (false, false, 0, 0)
+  }
+}
+
+/// Call, input, weights, output, what to add to the output before clamping.
+public typealias TileFunction = @Sendable (UnsafePointer<TileCall>, Floats, Floats, MutableFloats, Floats?) -> Void
+
+/// Inputs, output, count.
+public typealias UnaryFunction = @Sendable (Floats, MutableFloats, Int) -> Void
+public typealias BinaryFunction = @Sendable (Floats, Floats, MutableFloats, Int) -> Void
+
+/// Everything that one set of instructions (portable, AVX2, AVX-512) offers.
+///
+/// Nothing here is generic or inlinable: code compiled for a newer CPU must not end up in a symbol that the
+/// linker shares with code for an older one.
+public struct KernelTable: Sendable {
+  public let name: String
+
+  /// The most pixels a tile of so many blocks may have; 0 where there is no such tile.
+  public let blockedPixels: @Sendable (_ blocks: Int) -> Int
+  public let planarPixels: @Sendable (_ blocks: Int) -> Int
+  public let depthwisePixels: Int
+
+  /// Input pixels are 16 floats apart, products of a tap are neighbours.
+  public let blockedTile: @Sendable (_ blocks: Int, _ pixels: Int) -> TileFunction
+  /// Input pixels are neighbours, products of a tap `depthStep` apart.
+  public let planarTile: @Sendable (_ blocks: Int, _ pixels: Int) -> TileFunction
+  /// Lane by lane: 16 channels times their own weights.
+  public let depthwiseTile: @Sendable (_ pixels: Int) -> TileFunction
+
+  /// c[i·pixelStep + j] = Σ a[i·depthStep + k] · b[j·weightStep + k], k < depth.
+  public let dotRows: Int
+  public let dotColumns: Int
+  public let dotTile: @Sendable (_ rows: Int, _ columns: Int) -> TileFunction
+  /// y[0..<n] += Σ a[k] · b[k·step ..< n], k ascending: a, b, y, n, depth, step.
+  public let addRows: @Sendable (Floats, Floats, MutableFloats, Int, Int, Int) -> Void
+
+  /// Copies vectors of 16 floats: source, floats from one to the next there, destination, count.
+  public let gatherVectors: @Sendable (Floats, Int, MutableFloats, Int) -> Void
+  /// 16 planes to 16-channel pixels: source, plane step, planes (1...16, the other lanes become 0), destination, pixels.
+  public let interleave: @Sendable (Floats, Int, Int, MutableFloats, Int, Bool) -> Void
+  /// The way back: source, destination, plane step, planes, pixels.
+  public let deinterleave: @Sendable (Floats, MutableFloats, Int, Int, Int, Bool) -> Void
+
+  public let add: BinaryFunction
+  public let multiply: BinaryFunction
+  /// max(x, 0)
+  public let rectify: UnaryFunction
+  /// gradient where the second input is above 0, else 0
+  public let rectifyGradient: BinaryFunction
+  public let clamp: @Sendable (Floats, MutableFloats, Int, Float, Float) -> Void
+  /// gradient where lower < x < upper, else 0: gradient, x, output, count, lower, upper
+  public let clampGradient: @Sendable (Floats, Floats, MutableFloats, Int, Float, Float) -> Void
+  public let exponential: UnaryFunction
+  public let sigmoid: UnaryFunction
+  public let hyperbolicTangent: UnaryFunction
+  /// x · sigmoid(x)
+  public let silu: UnaryFunction
+
+  public init(
+    name: String,
+    blockedPixels: @escaping @Sendable (Int) -> Int, planarPixels: @escaping @Sendable (Int) -> Int, depthwisePixels: Int,
+    blockedTile: @escaping @Sendable (Int, Int) -> TileFunction, planarTile: @escaping @Sendable (Int, Int) -> TileFunction,
+    depthwiseTile: @escaping @Sendable (Int) -> TileFunction,
+    dotRows: Int, dotColumns: Int, dotTile: @escaping @Sendable (Int, Int) -> TileFunction,
+    addRows: @escaping @Sendable (Floats, Floats, MutableFloats, Int, Int, Int) -> Void,
+    gatherVectors: @escaping @Sendable (Floats, Int, MutableFloats, Int) -> Void,
+    interleave: @escaping @Sendable (Floats, Int, Int, MutableFloats, Int, Bool) -> Void,
+    deinterleave: @escaping @Sendable (Floats, MutableFloats, Int, Int, Int, Bool) -> Void,
+    add: @escaping BinaryFunction, multiply: @escaping BinaryFunction,
+    rectify: @escaping UnaryFunction, rectifyGradient: @escaping BinaryFunction,
+    clamp: @escaping @Sendable (Floats, MutableFloats, Int, Float, Float) -> Void,
+    clampGradient: @escaping @Sendable (Floats, Floats, MutableFloats, Int, Float, Float) -> Void,
+    exponential: @escaping UnaryFunction, sigmoid: @escaping UnaryFunction,
+    hyperbolicTangent: @escaping UnaryFunction, silu: @escaping UnaryFunction
+  ) {
+    self.name = name
+    (self.blockedPixels, self.planarPixels, self.depthwisePixels) = (blockedPixels, planarPixels, depthwisePixels)
+    (self.blockedTile, self.planarTile, self.depthwiseTile) = (blockedTile, planarTile, depthwiseTile)
+    (self.dotRows, self.dotColumns, self.dotTile, self.addRows) = (dotRows, dotColumns, dotTile, addRows)
+    (self.gatherVectors, self.interleave, self.deinterleave) = (gatherVectors, interleave, deinterleave)
+    (self.add, self.multiply, self.rectify, self.rectifyGradient) = (add, multiply, rectify, rectifyGradient)
+    (self.clamp, self.clampGradient) = (clamp, clampGradient)
+    (self.exponential, self.sigmoid, self.hyperbolicTangent, self.silu) = (exponential, sigmoid, hyperbolicTangent, silu)
+  }
+}

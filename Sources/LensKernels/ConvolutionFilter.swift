@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import LensKernelTable
+public import LensTensors
+import Synchronization
+
+/// The weights and biases of one convolution, with the packed forms that kernels have asked for.
+///
+/// Shared by all kernels of the convolution, whatever the size of their inputs.
+public final class ConvolutionFilter: Sendable {
+  /// O × C/groups × kh × kw
+  public let weights: Tensor
+  /// O floats, or nil for zeros
+  public let bias: [Float]?
+  public let groups: Int
+
+  private let packs = Mutex<[PackedShape: FloatStorage]>([:])
+
+  public init(weights: Tensor, bias: [Float]? = nil, groups: Int = 1) {
+    precondition(weights.shape.rank == 4 && (bias == nil || bias!.count == weights.shape[0]))
+    (self.weights, self.bias, self.groups) = (weights, bias, groups)
+  }
+
+  /// The floats that packed copies take at present.
+  public var packedCount: Int { packs.withLock { $0.values.reduce(0) { $0 + $1.count } } }
+
+  /// Throws `.outOfMemory`.
+  func packed(_ shape: PackedShape) throws -> FloatStorage {
+    try packs.withLock { packs in
+      if let pack = packs[shape] { return pack }
+      let pack = try FloatStorage(count: shape.count, uninitialized: true)
+      weights.withPointer { shape.pack($0, weights.shape, groups, into: pack.base) }
+      packs[shape] = pack
+      return pack
+    }
+  }
+
+  /// The bias, padded with zeros to whole blocks.
+  func paddedBias() throws -> FloatStorage {
+    let outputs = weights.shape[0]
+    let result = try FloatStorage(count: Layout.blocks(outputs) * 16)
+    if let bias { result.base.update(from: bias, count: outputs) }
+    return result
+  }
+}
+
+/// Which weight goes where; equal shapes of one filter have equal contents.
+///
+/// Lanes are output channels × positions (see `CorrelationPlan`). A weight is [group of lanes][input block][tap][16][lanes],
+/// planar [group][input channel][tap][lanes], depthwise [block][tap][16].
+struct PackedShape: Hashable, Sendable {
+  enum Kind: Hashable, Sendable { case blocked, planar, depthwise }
+  struct Group: Hashable, Sendable {
+    var firstBlock, blocks: Int
+    /// Input channels (planar) or blocks of them that meet these lanes.
+    var firstInput, inputs: Int
+    /// Floats from the beginning.
+    var offset: Int
+  }
+  var kind: Kind
+  /// Input and output of the filter change places.
+  var isTransposed: Bool
+  var groups: [Group]
+  /// [tap][position] of the kernel's rows and columns, -1 where they do not meet.
+  var rows, columns: [[Int]]
+
+  var taps: Int { rows.count * columns.count }
+  func count(of group: Group) -> Int {
+    switch kind {
+    case .blocked: group.inputs * taps * 256 * group.blocks
+    case .planar: group.inputs * taps * 16 * group.blocks
+    case .depthwise: taps * 16
+    }
+  }
+  var count: Int { groups.last.map { $0.offset + count(of: $0) } ?? 0 }
+
+  /// - weights: O × C/groups × kh × kw
+  func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, into packed: MutableFloats) {
+    let outputs = shape[0], perGroup = shape[1], kw = shape[3], area = shape[2] * shape[3]
+    let outputsPerGroup = outputs / groupCount
+    let channels = isTransposed ? perGroup * groupCount : outputs  // of the lanes
+    let sources = isTransposed ? outputs : perGroup * groupCount
+    let across = columns.first?.count ?? 1, down = rows.first?.count ?? 1
+    let lanes = channels * across * down
+    let depth = kind == .blocked ? 16 : 1
+    nonisolated(unsafe) let weights = weights, packed = packed
+    parallel(groups.count) { range in
+      for group in groups[range] {
+        var p = packed + group.offset
+        for input in group.firstInput..<(group.firstInput + group.inputs) {
+          for row in rows {
+            for column in columns {
+              for k in 0..<depth {
+                for lane in (group.firstBlock * 16)..<((group.firstBlock + group.blocks) * 16) {
+                  let position = lane / channels, channel = lane - position * channels
+                  // Depthwise: the lane's own channel.
+                  let source = kind == .depthwise ? channel : input * depth + k
+                  var value: Float = 0
+                  if lane < lanes && source < sources {
+                    let ky = row[position / across], kx = column[position % across]
+                    let output = isTransposed ? source : channel, c = isTransposed ? channel : source
+                    if ky >= 0 && kx >= 0 && output / outputsPerGroup == c / perGroup {
+                      value = weights[(output * perGroup + c % perGroup) * area + ky * kw + kx]
+                    }
+                  }
+                  p[0] = value
+                  p += 1
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernelTable
+import LensTensors
+
+// Which way a convolution is computed. A Winograd plan for 3×3 kernels of stride 1 would be chosen here; the choice
+// must depend on nothing but the geometry of one image.
+
+extension ConvolutionGeometry {
+  func forwardPlan(_ inputLayout: Layout, _ kernels: KernelTable) -> CorrelationPlan {
+    let kind: PackedShape.Kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : .blocked
+    let pack = packedShape(kind, isTransposed: false, lanes: outputChannels, rows: (0..<kernel.h).map { [$0] }, columns: (0..<kernel.w).map { [$0] }, kernels)
+    return CorrelationPlan(.init(
+      kind: kind, n: n, inputs: kind == .planar ? inputChannels : Layout.blocks(inputChannels), inputH: h, inputW: w, step: stride,
+      rows: (0..<kernel.h).map { $0 * dilation.h - padding.top }, columns: (0..<kernel.w).map { $0 * dilation.w - padding.left },
+      gridH: outputH, gridW: outputW, isDirect: true, pack: pack, kernels: kernels))
+  }
+
+  /// Input pixel i meets tap k where i + padding - k·dilation is a multiple s·o of the stride; o is the output pixel.
+  /// So the pixels that are `stride` apart form a phase with taps of its own, each a convolution of stride 1.
+  func blockedGradientPlans(_ kernels: KernelTable) -> [(plan: CorrelationPlan, scatter: CorrelationPlan.Scatter?)] {
+    var plans: [(plan: CorrelationPlan, scatter: CorrelationPlan.Scatter?)] = []
+    for y in 0..<min(stride.h, h) {
+      for x in 0..<min(stride.w, w) {
+        let rows = ConvolutionGeometry.taps(y..<(y + 1), kernel.h, stride.h, dilation.h, padding.top)
+        let columns = ConvolutionGeometry.taps(x..<(x + 1), kernel.w, stride.w, dilation.w, padding.left)
+        let isDirect = stride == Extent(1)
+        let plan = gradientPlan(
+          rows, columns, isDepthwise ? .depthwise : .blocked, lanes: inputChannels, step: Extent(1),
+          gridH: (h - y + stride.h - 1) / stride.h, gridW: (w - x + stride.w - 1) / stride.w, isDirect: isDirect, kernels)
+        plans.append((plan, isDirect ? nil : .pixels(first: Extent(y, x), step: stride)))
+      }
+    }
+    return plans
+  }
+
+  /// Few channels would leave most of 16 lanes empty, so a grid point stands for a rectangle of pixels.
+  func plainGradientPlans(_ kernels: KernelTable) -> [(plan: CorrelationPlan, scatter: CorrelationPlan.Scatter?)] {
+    let step = Extent(stride.h == 1 && stride.w == 1 && inputChannels <= 4 ? 2 : 1)
+    let size = Extent(stride.h * step.h, stride.w * step.w)
+    let rows = ConvolutionGeometry.taps(0..<size.h, kernel.h, stride.h, dilation.h, padding.top)
+    let columns = ConvolutionGeometry.taps(0..<size.w, kernel.w, stride.w, dilation.w, padding.left)
+    let plan = gradientPlan(
+      rows, columns, .blocked, lanes: inputChannels * size.h * size.w, step: step,
+      gridH: (h + size.h - 1) / size.h, gridW: (w + size.w - 1) / size.w, isDirect: false, kernels)
+    return [(plan, .rectangles(step: size, channels: inputChannels))]
+  }
+
+  /// For the input pixels at `positions` (and multiples of the stride further on): the offsets of the output pixels
+  /// that they meet, and by which kernel index (-1: by none).
+  private static func taps(_ positions: Range<Int>, _ kernel: Int, _ stride: Int, _ dilation: Int, _ padding: Int) -> [(offset: Int, kernel: [Int])] {
+    var taps: [Int: [Int]] = [:]
+    for k in 0..<kernel {
+      for (index, position) in positions.enumerated() {
+        let distance = position + padding - k * dilation
+        guard distance.isMultiple(of: stride) else { continue }
+        taps[distance / stride, default: [Int](repeating: -1, count: positions.count)][index] = k
+      }
+    }
+    return taps.sorted { $0.key < $1.key }.map { (offset: $0.key, kernel: $0.value) }
+  }
+
+  private func gradientPlan(
+    _ rows: [(offset: Int, kernel: [Int])], _ columns: [(offset: Int, kernel: [Int])], _ kind: PackedShape.Kind, lanes: Int, step: Extent,
+    gridH: Int, gridW: Int, isDirect: Bool, _ kernels: KernelTable
+  ) -> CorrelationPlan {
+    CorrelationPlan(.init(
+      kind: kind, n: n, inputs: Layout.blocks(outputChannels), inputH: outputH, inputW: outputW, step: step,
+      rows: rows.map(\.offset), columns: columns.map(\.offset), gridH: gridH, gridW: gridW, isDirect: isDirect,
+      pack: packedShape(kind, isTransposed: true, lanes: lanes, rows: rows.map(\.kernel), columns: columns.map(\.kernel), kernels), kernels: kernels))
+  }
+
+  /// Cuts the lanes into groups as wide as the register tile likes them, each with the inputs that it meets.
+  ///
+  /// Grouped convolutions with fewer than 16 channels a group meet whole blocks, and multiply by zeros.
+  private func packedShape(
+    _ kind: PackedShape.Kind, isTransposed: Bool, lanes: Int, rows: [[Int]], columns: [[Int]], _ kernels: KernelTable
+  ) -> PackedShape {
+    let inputs = isTransposed ? outputChannels : inputChannels, outputs = isTransposed ? inputChannels : outputChannels
+    let perGroup = outputs / groups
+    func pixels(_ blocks: Int) -> Int { kind == .blocked ? kernels.blockedPixels(blocks) : kernels.planarPixels(blocks) }
+    // The most accumulators; of equals the fewest blocks.
+    let widest = kind == .depthwise || (groups > 1 && perGroup < 32) ? 1 : (1...3).max { ($0 * pixels($0), -$0) < ($1 * pixels($1), -$1) }!
+    var result: [PackedShape.Group] = [], first = 0, offset = 0
+    let count = Layout.blocks(lanes)
+    while first < count {
+      var blocks = min(widest, count - first)
+      while blocks > 1 && pixels(blocks) == 0 { blocks -= 1 }
+      // 2 + 2 + 1 is better as 2 + 3.
+      if widest == 2 && count - first == 3 && pixels(3) > 0 { blocks = 3 }
+      var group = PackedShape.Group(firstBlock: first, blocks: blocks, firstInput: first, inputs: 1, offset: offset)
+      if kind != .depthwise {
+        let low = groups == 1 ? 0 : first * 16 / perGroup * (inputs / groups)
+        let high = groups == 1 ? inputs : (min((first + blocks) * 16, outputs) - 1) / perGroup * (inputs / groups) + inputs / groups
+        group.firstInput = kind == .planar ? low : low / 16
+        group.inputs = (kind == .planar ? high : Layout.blocks(high)) - group.firstInput
+      }
+      let shape = PackedShape(kind: kind, isTransposed: isTransposed, groups: [group], rows: rows, columns: columns)
+      offset += shape.count(of: group)
+      first += blocks
+      result.append(group)
+    }
+    return PackedShape(kind: kind, isTransposed: isTransposed, groups: result, rows: rows, columns: columns)
+  }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import LensKernelTable
+import LensTensors
+
+extension CorrelationPlan {
+  /// Where lanes of a grid point go when they are not simply the next pixel.
+  enum Scatter: Sendable {
+    /// Blocked: grid point (y, x) is the pixel (y·step.h + first.h, x·step.w + first.w).
+    case pixels(first: ConvolutionGeometry.Extent, step: ConvolutionGeometry.Extent)
+    /// Plain: grid point (y, x) is a rectangle of step.h × step.w pixels; lanes are [row][column][channel].
+    case rectangles(step: ConvolutionGeometry.Extent, channels: Int)
+  }
+
+  /// What one run is given.
+  struct Operands {
+    var input: Floats
+    var weights: Floats
+    /// As many floats as there are lanes, or nil for zeros.
+    var bias: Floats?
+    /// As many zeros as a group has lanes.
+    var zeros: Floats
+    var output: MutableFloats
+    var outputH, outputW: Int
+    var accumulates: Bool
+    var epilogue: Epilogue
+    var scatter: Scatter?
+    var scratch: MutableFloats
+  }
+
+  func run(_ operands: Operands) {
+    guard gridH > 0, gridW > 0 else { return }
+    let perChunk = spec.n * bands, outputBlocks = spec.pack.groups.reduce(0) { $0 + $1.blocks }
+    offsets.withUnsafeBufferPointer { offsets in
+      // A list without taps has no address, and is not read.
+      let noTaps = UnsafePointer<Int>(bitPattern: 64)!
+      parallelParts(chunks.count * perChunk, slots) { slot, jobs in
+        let window = operands.scratch + slot * slotCount, staging = window + windowCount
+        var copied = (image: -1, band: -1, inputs: 0..<0)
+        var call = TileCall(offsets: offsets.baseAddress ?? noTaps, bias: operands.zeros)
+        withUnsafeMutablePointer(to: &call) { call in
+          for job in jobs {
+            let chunk = chunks[job / perChunk], inputs = chunkInputs[job / perChunk], image = job % perChunk / bands, band = job % bands
+            let firstRow = band * bandRows, rows = min(bandRows, gridH - firstRow)
+            if !isInPlace && copied != (image, band, inputs) {
+              copy(operands.input, image, firstRow, inputs, to: window)
+              copied = (image, band, inputs)
+            }
+            let inPlace = operands.input + (image * spec.inputs * spec.inputH * spec.inputW * 16 + firstRow * 16)
+            for group in spec.pack.groups[chunk] {
+              let input = isInPlace ? inPlace + group.firstInput * inputStep : Floats(window) + (group.firstInput - inputs.lowerBound) * inputStep
+              let place = ((image * outputBlocks + group.firstBlock) * gridH + firstRow) * gridW * 16
+              compute(group, input, spec.isDirect ? operands.output + place : staging, place, rows, operands, call, offsets.baseAddress ?? noTaps)
+              if let scatter = operands.scatter { spread(group, staging, image, firstRow, rows, outputBlocks, scatter, operands) }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// A band of one group of lanes: pass after pass over the inputs, tile after tile over the pixels.
+  private func compute(
+    _ group: PackedShape.Group, _ input: Floats, _ output: MutableFloats, _ place: Int, _ rows: Int, _ operands: Operands,
+    _ call: UnsafeMutablePointer<TileCall>, _ offsets: UnsafePointer<Int>
+  ) {
+    let taps = spec.rows.count * spec.columns.count
+    let isFlat = isInPlace || window.pitch == gridW
+    let runs = isFlat ? 1 : rows, width = isFlat ? rows * gridW : gridW
+    let inputPitch = (isInPlace ? 1 : window.pitch) * (spec.kind == .planar ? 1 : 16), outputPitch = gridW * 16
+    let most = spec.kind == .blocked ? spec.kernels.blockedPixels(group.blocks) : spec.kind == .planar ? spec.kernels.planarPixels(group.blocks) : spec.kernels.depthwisePixels
+    // As even as can be: 14 = 5 + 5 + 4 rather than 6 + 6 + 2.
+    let tiles = (width + most - 1) / most, narrow = width / tiles, wideTiles = width - tiles * narrow
+    let narrowTile = tile(group.blocks, narrow), wideTile = wideTiles > 0 ? tile(group.blocks, narrow + 1) : narrowTile
+    let pixel = spec.kind == .planar ? 1 : 16
+    let weightsPerInput = taps * 16 * group.blocks * (spec.kind == .blocked ? 16 : 1)
+    call.pointee.depth = spec.kind == .blocked ? 16 : 1
+    call.pointee.depthStep = 0
+    call.pointee.blockStep = (spec.isDirect ? gridH : bandRows) * gridW * 16
+    call.pointee.lower = operands.epilogue.lower
+    call.pointee.upper = operands.epilogue.upper
+    var first = 0
+    repeat {
+      let inputs = min(inputsPerPass, group.inputs - first), isLast = first + inputs >= group.inputs
+      call.pointee.taps = spec.kind == .depthwise ? taps : inputs * taps
+      call.pointee.offsets = offsets + first * taps
+      call.pointee.accumulates = first > 0 || (operands.accumulates && spec.isDirect)
+      call.pointee.bias = operands.zeros
+      if let bias = operands.bias, !call.pointee.accumulates { call.pointee.bias = bias + group.firstBlock * 16 }
+      call.pointee.clamps = isLast && (operands.epilogue.lower > -.infinity || operands.epilogue.upper < .infinity)
+      let addend = isLast ? operands.epilogue.residual : nil
+      let weights = operands.weights + group.offset + first * weightsPerInput
+      var run = 0
+      while run < runs {
+        var x = input + run &* inputPitch, y = output + run &* outputPitch, at = place &+ run &* outputPitch, t = 0
+        while t < tiles {
+          let isWide = t < wideTiles, pixels = isWide ? narrow &+ 1 : narrow
+          (isWide ? wideTile : narrowTile)(call, x, weights, y, addend.map { $0 + at })
+          x += pixels &* pixel
+          y += pixels &* 16
+          at &+= pixels &* 16
+          t &+= 1
+        }
+        run &+= 1
+      }
+      first += inputs
+    } while first < group.inputs
+  }
+
+  private func tile(_ blocks: Int, _ pixels: Int) -> TileFunction {
+    switch spec.kind {
+    case .blocked: spec.kernels.blockedTile(blocks, pixels)
+    case .planar: spec.kernels.planarTile(blocks, pixels)
+    case .depthwise: spec.kernels.depthwiseTile(pixels)
+    }
+  }
+
+  /// Fills the window of a band.
+  private func copy(_ input: Floats, _ image: Int, _ firstRow: Int, _ inputs: Range<Int>, to destination: MutableFloats) {
+    let unit = spec.kind == .planar ? 1 : 16, step = spec.step.w, pitch = window.pitch
+    let plane = spec.inputH * spec.inputW * unit
+    var q = destination
+    for index in inputs {
+      let source = input + (image * spec.inputs + index) * plane
+      for p in window.firstColumns.indices {
+        let inside = window.inside[p], first = window.firstColumns[p]
+        for slotRow in window.slotRows {
+          let row = firstRow * spec.step.h + slotRow
+          if row < 0 || row >= spec.inputH || inside.isEmpty {
+            memset(q, 0, pitch * unit * 4)
+          } else {
+            if inside.lowerBound > 0 { memset(q, 0, inside.lowerBound * unit * 4) }
+            if inside.upperBound < pitch { memset(q + inside.upperBound * unit, 0, (pitch - inside.upperBound) * unit * 4) }
+            let from = source + (row * spec.inputW + first + inside.lowerBound * step) * unit
+            let to = q + inside.lowerBound * unit
+            if step == 1 {
+              memcpy(to, from, inside.count * unit * 4)
+            } else if unit == 16 {
+              spec.kernels.gatherVectors(from, step * 16, to, inside.count)
+            } else {
+              for i in 0..<inside.count { to[i] = from[i &* step] }
+            }
+          }
+          q += pitch * unit
+        }
+      }
+    }
+  }
+
+  /// Takes a band from scratch to where it belongs.
+  private func spread(
+    _ group: PackedShape.Group, _ staging: MutableFloats, _ image: Int, _ firstRow: Int, _ rows: Int, _ outputBlocks: Int,
+    _ scatter: Scatter, _ operands: Operands
+  ) {
+    let h = operands.outputH, w = operands.outputW, blockStep = bandRows * gridW * 16
+    switch scatter {
+    case .pixels(let first, let step):
+      for block in 0..<group.blocks {
+        let plane = operands.output + (image * outputBlocks + group.firstBlock + block) * h * w * 16
+        for row in 0..<rows {
+          var p = Floats(staging) + (block * blockStep + row * gridW * 16)
+          var q = plane + (((firstRow + row) * step.h + first.h) * w + first.w) * 16
+          for _ in 0..<gridW {
+            if operands.accumulates { spec.kernels.add(q, p, q, 16) } else { memcpy(q, p, 64) }
+            p += 16
+            q += step.w * 16
+          }
+        }
+      }
+    case .rectangles(let step, let channels):
+      let lanes = step.h * step.w * channels
+      for lane in (group.firstBlock * 16)..<min(lanes, (group.firstBlock + group.blocks) * 16) {
+        let channel = lane % channels, across = lane / channels % step.w, down = lane / channels / step.w
+        let columns = (w - across + step.w - 1) / step.w
+        for row in 0..<rows where (firstRow + row) * step.h + down < h {
+          let p = staging + ((lane / 16 - group.firstBlock) * blockStep + row * gridW * 16 + lane % 16)
+          let q = operands.output + (((image * channels + channel) * h + (firstRow + row) * step.h + down) * w + across)
+          if operands.accumulates {
+            for x in 0..<columns { q[x &* step.w] += p[x &* 16] }
+          } else {
+            for x in 0..<columns { q[x &* step.w] = p[x &* 16] }
+          }
+        }
+      }
+    }
+  }
+}

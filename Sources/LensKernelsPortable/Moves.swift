@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernelTable
+
+@inline(never) func gatherVectors(_ source: Floats, _ step: Int, _ destination: MutableFloats, _ count: Int) {
+  var p = source, q = destination, i = 0
+  while i < count {
+    store(load(p), q)
+    p += step
+    q += 16
+    i &+= 1
+  }
+}
+
+/// Pixels whose 16 × 16 squares stay in the nearest cache on both sides.
+@inline(never) func interleave(
+  _ source: Floats, _ planeStep: Int, _ planes: Int, _ destination: MutableFloats, _ pixels: Int, _ accumulate: Bool
+) {
+  var start = 0
+  while start < pixels {
+    let end = min(start &+ 64, pixels)
+    var lane = 0
+    while lane < planes {
+      let p = source + lane &* planeStep
+      var i = start
+      if accumulate {
+        while i < end {
+          destination[i &* 16 &+ lane] += p[i]
+          i &+= 1
+        }
+      } else {
+        while i < end {
+          destination[i &* 16 &+ lane] = p[i]
+          i &+= 1
+        }
+      }
+      lane &+= 1
+    }
+    while lane < 16 && !accumulate {
+      var i = start
+      while i < end {
+        destination[i &* 16 &+ lane] = 0
+        i &+= 1
+      }
+      lane &+= 1
+    }
+    start = end
+  }
+}
+
+@inline(never) func deinterleave(
+  _ source: Floats, _ destination: MutableFloats, _ planeStep: Int, _ planes: Int, _ pixels: Int, _ accumulate: Bool
+) {
+  var start = 0
+  while start < pixels {
+    let end = min(start &+ 64, pixels)
+    var lane = 0
+    while lane < planes {
+      let q = destination + lane &* planeStep
+      var i = start
+      if accumulate {
+        while i < end {
+          q[i] += source[i &* 16 &+ lane]
+          i &+= 1
+        }
+      } else {
+        while i < end {
+          q[i] = source[i &* 16 &+ lane]
+          i &+= 1
+        }
+      }
+      lane &+= 1
+    }
+    start = end
+  }
+}

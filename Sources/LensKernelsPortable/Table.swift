@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+public import LensKernelTable
+
+#if CNNLENS_AVX512
+  private let name = "avx512"
+#elseif CNNLENS_AVX2
+  private let name = "avx2"
+#else
+  private let name = "portable"
+#endif
+
+/// What this module, compiled as it was, has to offer.
+public func kernelTable() -> KernelTable {
+  KernelTable(
+    name: name,
+    blockedPixels: { blockedPixels($0) }, planarPixels: { planarPixels($0) }, depthwisePixels: depthwisePixels,
+    blockedTile: { blockedTile($0, $1) }, planarTile: { planarTile($0, $1) }, depthwiseTile: { depthwiseTile($0) },
+    dotRows: dotRows, dotColumns: dotColumns, dotTile: { dotTile($0, $1) }, addRows: { addRows($0, $1, $2, $3, $4, $5) },
+    gatherVectors: { gatherVectors($0, $1, $2, $3) },
+    interleave: { interleave($0, $1, $2, $3, $4, $5) }, deinterleave: { deinterleave($0, $1, $2, $3, $4, $5) },
+    add: { add($0, $1, $2, $3) }, multiply: { multiply($0, $1, $2, $3) },
+    rectify: { rectify($0, $1, $2) }, rectifyGradient: { rectifyGradient($0, $1, $2, $3) },
+    clamp: { clamp($0, $1, $2, $3, $4) }, clampGradient: { clampGradient($0, $1, $2, $3, $4, $5) },
+    exponential: { exponential($0, $1, $2) }, sigmoid: { sigmoid($0, $1, $2) },
+    hyperbolicTangent: { hyperbolicTangent($0, $1, $2) }, silu: { silu($0, $1, $2) })
+}

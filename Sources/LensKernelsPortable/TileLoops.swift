@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernelTable
+
+@inline(__always) private func started<T: Tile>(_: T.Type, _ call: UnsafePointer<TileCall>, _ output: MutableFloats) -> T {
+  if call.pointee.accumulates {
+    // 0 + y: the sum goes on as if it had never left the registers (but for the sign of a zero).
+    var tile = T(T.Row(call.pointee.bias, 16))
+    tile.add(Floats(output), call.pointee.pixelStep, call.pointee.blockStep)
+    return tile
+  }
+  return T(T.Row(call.pointee.bias, 16))
+}
+
+@inline(__always) private func finish<T: Tile>(_ result: T, _ call: UnsafePointer<TileCall>, _ output: MutableFloats, _ addend: Floats?) {
+  var tile = result
+  let pixelStep = call.pointee.pixelStep, blockStep = call.pointee.blockStep
+  if let addend { tile.add(addend, pixelStep, blockStep) }
+  if call.pointee.clamps { tile.clamp(splat(call.pointee.lower), splat(call.pointee.upper)) }
+  tile.write(output, pixelStep, blockStep)
+}
+
+/// Batch-reduce GEMM over pixels of 16 channels:
+/// y[pixel] += Σ over taps, Σ over k < depth: x[offsets[tap] + 16·pixel + k] · w[tap][k][16·blocks].
+///
+/// `depth` is 16 but must not be written as a literal: LLVM would unroll the loop 16 times and spill.
+@inline(__always) func blocked<T: Tile>(_: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?) {
+  var tile = started(T.self, call, y)
+  let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth
+  var w = w, tap = 0
+  while tap < taps {
+    let p = x + offsets[tap]
+    var k = 0
+    repeat {
+      tile.add(p + k, 16, T.Row(w, 16))
+      w += 16 &* T.Row.blocks
+      k &+= 1
+    } while k < depth
+    tap &+= 1
+  }
+  finish(tile, call, y, addend)
+}
+
+/// The same where neighbouring pixels are neighbouring floats: planar pictures, packed matrices.
+@inline(__always) func planar<T: Tile>(_: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?) {
+  var tile = started(T.self, call, y)
+  let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth, step = call.pointee.depthStep
+  var w = w, tap = 0
+  while tap < taps {
+    var p = x + offsets[tap], k = 0
+    repeat {
+      tile.add(p, 1, T.Row(w, 16))
+      w += 16 &* T.Row.blocks
+      p += step
+      k &+= 1
+    } while k < depth
+    tap &+= 1
+  }
+  finish(tile, call, y, addend)
+}
+
+/// y[pixel][lane] += Σ over taps: x[offsets[tap] + 16·pixel + lane] · w[tap][lane].
+@inline(__always) func depthwise<T: Tile>(_: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?) {
+  var tile = started(T.self, call, y)
+  let offsets = call.pointee.offsets, taps = call.pointee.taps
+  var w = w, tap = 0
+  while tap < taps {
+    tile.addLanes(x + offsets[tap], 16, T.Row(w, 16))
+    w += 16
+    tap &+= 1
+  }
+  finish(tile, call, y, addend)
+}
+
+/// Rows of `x` times rows of `w`, both contiguous along the sum: whole vectors lane by lane, then the lanes,
+/// then the rest one by one; so in the same order whatever the tile.
+@inline(__always) func dot<T: Tile>(_: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats) {
+  let depth = call.pointee.depth, xStep = call.pointee.depthStep, wStep = call.pointee.weightStep
+  let accumulates = call.pointee.accumulates, scale = call.pointee.upper, yStep = call.pointee.pixelStep
+  var tile = T(T.Row(call.pointee.bias, 0))
+  let whole = depth & ~15
+  var k = 0
+  while k < whole {
+    tile.addLanes(x + k, xStep, T.Row(w + k, wStep))
+    k &+= 16
+  }
+  tile.writeTotals(y, yStep, { sum, i, j in
+    var sum = sum, k = whole
+    while k < depth {
+      sum = fused(sum, x[i &* xStep &+ k], w[j &* wStep &+ k])
+      k &+= 1
+    }
+    let old = y + (i &* yStep &+ j)
+    return accumulates ? fused(old[0], scale, sum) : scale * sum
+  }, 0)
+}
+
+/// y[0..<n] += Σ a[k] · b[k·step ..< n], k ascending, so bit for bit what a tile makes of it.
+@inline(never) func addRows(_ a: Floats, _ b: Floats, _ y: MutableFloats, _ n: Int, _ depth: Int, _ step: Int) {
+  var k = 0
+  while k &+ 4 <= depth {
+    let b0 = b + k &* step, b1 = b0 + step, b2 = b1 + step, b3 = b2 + step
+    let a0 = splat(a[k]), a1 = splat(a[k &+ 1]), a2 = splat(a[k &+ 2]), a3 = splat(a[k &+ 3])
+    var i = 0
+    while i &+ 16 <= n {
+      store(fused(fused(fused(fused(load(y + i), a0, load(b0 + i)), a1, load(b1 + i)), a2, load(b2 + i)), a3, load(b3 + i)), y + i)
+      i &+= 16
+    }
+    while i < n {
+      y[i] = fused(fused(fused(fused(y[i], a[k], b0[i]), a[k &+ 1], b1[i]), a[k &+ 2], b2[i]), a[k &+ 3], b3[i])
+      i &+= 1
+    }
+    k &+= 4
+  }
+  while k < depth {
+    let row = b + k &* step, factor = splat(a[k])
+    var i = 0
+    while i &+ 16 <= n {
+      store(fused(load(y + i), factor, load(row + i)), y + i)
+      i &+= 16
+    }
+    while i < n {
+      y[i] = fused(y[i], a[k], row[i])
+      i &+= 1
+    }
+    k &+= 1
+  }
+}

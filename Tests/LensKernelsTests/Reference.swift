@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernelTable
+import LensTensors
+
+@testable import LensKernels
+
+/// Convolution and its transpose by the definition, in Double.
+enum Reference {
+  static func forward(_ g: ConvolutionGeometry, _ x: [Float], _ w: [Float], _ bias: [Float]?) -> [Double] {
+    var y = [Double](repeating: 0, count: g.outputShape.count)
+    visit(g) { input, weight, output in y[output] += Double(x[input]) * Double(w[weight]) }
+    if let bias {
+      let plane = g.outputH * g.outputW
+      for i in y.indices { y[i] += Double(bias[i / plane % g.outputChannels]) }
+    }
+    return y
+  }
+
+  static func inputGradient(_ g: ConvolutionGeometry, _ dy: [Float], _ w: [Float]) -> [Double] {
+    var dx = [Double](repeating: 0, count: g.inputShape.count)
+    visit(g) { input, weight, output in dx[input] += Double(dy[output]) * Double(w[weight]) }
+    return dx
+  }
+
+  /// Every (input, weight, output) that meet.
+  private static func visit(_ g: ConvolutionGeometry, _ body: (Int, Int, Int) -> Void) {
+    let perGroup = g.inputChannels / g.groups, outputsPerGroup = g.outputChannels / g.groups
+    for n in 0..<g.n {
+      for o in 0..<g.outputChannels {
+        for oy in 0..<g.outputH {
+          for ox in 0..<g.outputW {
+            for c in 0..<perGroup {
+              let channel = o / outputsPerGroup * perGroup + c
+              for ky in 0..<g.kernel.h {
+                let y = oy * g.stride.h + ky * g.dilation.h - g.padding.top
+                guard y >= 0, y < g.h else { continue }
+                for kx in 0..<g.kernel.w {
+                  let x = ox * g.stride.w + kx * g.dilation.w - g.padding.left
+                  guard x >= 0, x < g.w else { continue }
+                  body(
+                    ((n * g.inputChannels + channel) * g.h + y) * g.w + x, ((o * perGroup + c) * g.kernel.h + ky) * g.kernel.w + kx,
+                    ((n * g.outputChannels + o) * g.outputH + oy) * g.outputW + ox)
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// |a - b| / |b|, or |a| if b is 0.
+func relativeError(_ a: [Float], _ b: [Double]) -> Double {
+  var difference = 0.0, size = 0.0
+  for (p, q) in zip(a, b) {
+    difference += (Double(p) - q) * (Double(p) - q)
+    size += q * q
+  }
+  guard difference.isFinite else { return .infinity }
+  return size > 0 ? (difference / size).squareRoot() : difference.squareRoot()
+}
+
+/// Float32 sums of a few thousand products, in any order.
+let tolerance = 1e-5
+
+func noise(_ count: Int, _ random: inout Random) -> [Float] { (0..<count).map { _ in random.normal() } }
+
+/// Memory for a value, filled with NaN or rubbish first so that what is not written is seen.
+final class Buffer {
+  let base: UnsafeMutablePointer<Float>
+  let count: Int
+  init(_ count: Int, filledWith value: Float = .nan) {
+    self.count = count
+    base = .allocate(capacity: count + 64)
+    base.initialize(repeating: value, count: count + 64)
+  }
+  deinit { base.deallocate() }
+  /// Nothing was written behind the end.
+  var isIntact: Bool { (count..<(count + 64)).allSatisfy { base[$0].bitPattern == Float.nan.bitPattern || base[$0] == 12345 } }
+  var values: [Float] { Array(UnsafeBufferPointer(start: base, count: count)) }
+}
+
+func laidOut(_ values: [Float], _ shape: Shape, _ layout: Layout, padding: Float = 0) -> Buffer {
+  let buffer = Buffer(layout.floatCount(of: shape))
+  for i in 0..<buffer.count { buffer.base[i] = padding }
+  let plane = shape.h * shape.w
+  for i in values.indices { buffer.base[place(i, shape, plane, layout)] = values[i] }
+  return buffer
+}
+
+func plain(_ buffer: Buffer, _ shape: Shape, _ layout: Layout) -> [Float] {
+  let plane = shape.h * shape.w
+  return (0..<shape.count).map { buffer.base[place($0, shape, plane, layout)] }
+}
+
+private func place(_ i: Int, _ shape: Shape, _ plane: Int, _ layout: Layout) -> Int {
+  if layout == .plain { return i }
+  let n = i / plane / shape.c, c = i / plane % shape.c
+  return ((n * Layout.blocks(shape.c) + c / 16) * plane + i % plane) * 16 + c % 16
+}
+
+extension ConvolutionKernel {
+  func forward(_ input: Buffer, _ output: Buffer, _ scratch: Buffer) { forward(input, output, .none, scratch) }
+  func forward(_ input: Buffer, _ output: Buffer, _ epilogue: Epilogue, _ scratch: Buffer) {
+    withExtendedLifetime((input, output, scratch)) { forward(input: input.base, output: output.base, epilogue: epilogue, scratch: scratch.base) }
+  }
+  func inputGradient(_ outputGradient: Buffer, _ inputGradient: Buffer, accumulates: Bool = false, _ scratch: Buffer) {
+    withExtendedLifetime((outputGradient, inputGradient, scratch)) {
+      self.inputGradient(outputGradient: outputGradient.base, inputGradient: inputGradient.base, accumulates: accumulates, scratch: scratch.base)
+    }
+  }
+}
