@@ -2,7 +2,7 @@
 import LensKernels
 import LensTensors
 
-/// Convolution by its definition, over plain values. Stands in until the kernels land.
+/// Convolution by its definition, over plain values: what operators outside a plan run, where no weights are packed.
 struct PlainConvolution: Sendable {
   let weights: Tensor
   let n: Int
@@ -51,12 +51,18 @@ struct PlainConvolution: Sendable {
   /// Pairs of input and output pixels that meet through one tap.
   @inline(__always)
   private func each(_ a: Int, _ b: Int, _ body: (Int, Int) -> Void) {
+    let shift = b * dilation.w - before.w
+    let first = shift < 0 ? (-shift + stride.w - 1) / stride.w : 0
+    let end = shift < input.w ? min(output.w, (input.w - 1 - shift) / stride.w + 1) : 0
+    guard first < end else { return }
     for oy in 0..<output.h {
       let iy = oy * stride.h - before.h + a * dilation.h
       guard 0..<input.h ~= iy else { continue }
-      for ox in 0..<output.w {
-        let ix = ox * stride.w - before.w + b * dilation.w
-        if 0..<input.w ~= ix { body(iy * input.w + ix, oy * output.w + ox) }
+      let p = iy * input.w + shift, q = oy * output.w
+      if stride.w == 1 {
+        for ox in first..<end { body(p + ox, q + ox) }
+      } else {
+        for ox in first..<end { body(p + ox * stride.w, q + ox) }
       }
     }
   }
