@@ -4,15 +4,22 @@ import LensTensors
 
 /// Convolution by its definition, over plain values: what operators outside a plan run, where no weights are packed.
 struct PlainConvolution: Sendable {
-  let weights: Tensor
-  let n: Int
-  let groups: Int
-  /// Channels, height, width.
-  let input: (c: Int, h: Int, w: Int)
-  let output: (c: Int, h: Int, w: Int)
-  let stride: (h: Int, w: Int)
-  let dilation: (h: Int, w: Int)
-  let before: (h: Int, w: Int)
+  private let weights: Tensor
+  private let n: Int
+  private let groups: Int
+  private let input: (c: Int, h: Int, w: Int)
+  private let output: (c: Int, h: Int, w: Int)
+  private let stride: ConvolutionGeometry.Extent
+  private let dilation: ConvolutionGeometry.Extent
+  private let before: (h: Int, w: Int)
+
+  /// - outputH, outputW: fewer rows and columns than the geometry has, where those are not wanted.
+  init(_ weights: Tensor, _ geometry: ConvolutionGeometry, outputH: Int? = nil, outputW: Int? = nil) {
+    (self.weights, n, groups) = (weights, geometry.n, geometry.groups)
+    input = (geometry.inputChannels, geometry.h, geometry.w)
+    output = (geometry.outputChannels, outputH ?? geometry.outputH, outputW ?? geometry.outputW)
+    (stride, dilation, before) = (geometry.stride, geometry.dilation, (geometry.padding.top, geometry.padding.left))
+  }
 
   func forward(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, bias: [Float]?, adds: Bool) {
     let perGroup = input.c / groups, kh = weights.shape[2], kw = weights.shape[3], w = weights.pointer

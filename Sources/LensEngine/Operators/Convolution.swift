@@ -13,6 +13,8 @@ public struct Convolution: Operator {
   /// Top, left, bottom, right.
   public let padding: [Int]
   public let groups: Int
+  /// The weights again, as kernels want them, shared by all plans. Nil where they make no convolution.
+  private let filter: ConvolutionFilter?
 
   public init(weights: Tensor, bias: [Float]?, strides: [Int] = [1, 1], dilations: [Int] = [1, 1], padding: [Int] = [0, 0, 0, 0], groups: Int = 1) {
     self.weights = weights
@@ -21,6 +23,8 @@ public struct Convolution: Operator {
     self.dilations = dilations
     self.padding = padding
     self.groups = groups
+    let fits = weights.shape.rank == 4 && weights.count > 0 && groups >= 1 && bias.map { $0.count == weights.shape[0] } ?? true
+    filter = fits ? ConvolutionFilter(weights: weights, bias: bias, groups: groups) : nil
   }
 
   public var parameterCount: Int { weights.count + (bias?.count ?? 0) }
@@ -35,34 +39,68 @@ public struct Convolution: Operator {
 
   public func multiplyAdds(for shapes: [Shape], output: Shape) -> Int { output.count * weights.shape.count(1..<weights.shape.rank) }
 
+  public func layouts(for shapes: [Shape], given: [Layout]) -> Layouts {
+    guard let geometry = try? geometry(for: shapes[0]) else { return Layouts(inputs: [.plain], output: .plain) }
+    let wanted = ConvolutionKernel.layouts(for: geometry, given: given[0])
+    return Layouts(inputs: [wanted.input], output: wanted.output)
+  }
+
   public func stage(for shapes: [Shape], in layouts: Layouts) throws -> Stage {
-    let shape = shapes[0], limit = 1 << 30
-    guard weights.shape.rank == 4, strides.count == 2, dilations.count == 2, padding.count == 4, groups >= 1, weights.count > 0,
-      (strides + dilations).allSatisfy({ 1..<limit ~= $0 }), padding.allSatisfy({ 0..<limit ~= $0 }),
-      weights.shape[0] % groups == 0, bias.map({ $0.count == weights.shape[0] }) ?? true
-    else {
-      throw LensError(.invalidArgument, "weights of shape \(weights.shape), \(bias?.count ?? 0) biases, strides \(strides), dilations \(dilations), padding \(padding), \(groups) groups")
+    let geometry = try geometry(for: shapes[0])
+    guard layouts.output == .blocked, let filter else { return plainStage(geometry) }
+    let kernel = try ConvolutionKernel(geometry, filter, inputLayout: layouts.inputs[0], outputLayout: layouts.output)
+    var stage = Stage(output: geometry.outputShape, scratchCount: kernel.scratchCount, overwrites: true) { pass in
+      kernel.forward(input: pass.input(0), output: pass.output, scratch: pass.scratch)
+    } backward: { pass in
+      guard let gradient = pass.inputGradient(0) else { return }
+      kernel.inputGradient(
+        outputGradient: pass.outputGradient, inputGradient: gradient, accumulates: pass.accumulates(0), scratch: pass.scratch)
     }
-    guard shape.rank == 4, shape.c / groups == weights.shape[1], shape.c % groups == 0 else {
-      throw LensError(.shapeMismatch, "a value of shape \(shape) meets weights of shape \(weights.shape) in \(groups) groups")
+    stage.ending = { (ending: Ending) in
+      { (pass: ForwardPass) in
+        let residual = ending.adds ? pass.input(pass.inputCount - 1) : nil
+        kernel.forward(
+          input: pass.input(0), output: pass.output, epilogue: Epilogue(residual: residual, lower: ending.lower, upper: ending.upper),
+          scratch: pass.scratch)
+      }
     }
-    func length(_ axis: Int) -> Int {
-      let extent = (weights.shape[axis + 2] - 1) * dilations[axis] + 1, room = shape[axis + 2] + padding[axis] + padding[axis + 2] - extent
-      return room < 0 ? 0 : room / strides[axis] + 1
-    }
-    let output = try Shape(checking: [shape.n, weights.shape[0], length(0), length(1)])
-    guard output.count > 0 else {
-      throw LensError(.shapeMismatch, "a \(weights.shape[2])×\(weights.shape[3]) kernel with dilations \(dilations) does not fit into \(shape) with padding \(padding)")
-    }
-    let loops = PlainConvolution(
-      weights: weights, n: shape.n, groups: groups, input: (shape.c, shape.h, shape.w), output: (output.c, output.h, output.w),
-      stride: (strides[0], strides[1]), dilation: (dilations[0], dilations[1]), before: (padding[0], padding[1]))
-    let bias = bias
-    return Stage(output: output, overwrites: true) { pass in
+    return stage
+  }
+
+  private func plainStage(_ geometry: ConvolutionGeometry) -> Stage {
+    let loops = PlainConvolution(weights, geometry), bias = bias
+    return Stage(output: geometry.outputShape, overwrites: true) { pass in
       loops.forward(pass.input(0), pass.output, bias: bias, adds: false)
     } backward: { pass in
-      guard let dx = pass.inputGradient(0) else { return }
-      loops.inputGradient(pass.outputGradient, dx, bias: nil, adds: pass.accumulates(0))
+      guard let gradient = pass.inputGradient(0) else { return }
+      loops.inputGradient(pass.outputGradient, gradient, bias: nil, adds: pass.accumulates(0))
     }
+  }
+
+  private func geometry(for shape: Shape) throws -> ConvolutionGeometry {
+    guard filter != nil, strides.count == 2, dilations.count == 2, padding.count == 4 else {
+      throw LensError(.invalidArgument, "weights of shape \(weights.shape) in \(groups) groups with \(bias?.count ?? 0) biases, strides \(strides), dilations \(dilations), padding \(padding)")
+    }
+    guard shape.rank == 4, shape.c % groups == 0, shape.c / groups == weights.shape[1] else {
+      throw LensError(.shapeMismatch, "a value of shape \(shape) meets weights of shape \(weights.shape) in \(groups) groups")
+    }
+    let geometry = ConvolutionGeometry(
+      n: shape.n, inputChannels: shape.c, h: shape.h, w: shape.w, outputChannels: weights.shape[0],
+      kernel: .init(weights.shape[2], weights.shape[3]), stride: .init(strides[0], strides[1]),
+      dilation: .init(dilations[0], dilations[1]),
+      padding: .init(top: padding[0], left: padding[1], bottom: padding[2], right: padding[3]), groups: groups)
+    try geometry.check()
+    return geometry
+  }
+}
+
+extension ConvolutionGeometry {
+  /// `validate`, after making sure that its own arithmetic cannot overflow.
+  func check() throws {
+    let numbers = [stride.h, stride.w, dilation.h, dilation.w, padding.top, padding.left, padding.bottom, padding.right]
+    guard numbers.allSatisfy({ -1 << 30..<1 << 30 ~= $0 }) else {
+      throw LensError(.invalidArgument, "strides, dilations and padding \(numbers) are not possible")
+    }
+    try validate()
   }
 }
