@@ -44,7 +44,7 @@ final class ExternalData: Sendable {
   private func file(at location: String) throws -> MappedFile {
     if let file = files.withLock({ $0[location] }) { return file }
     let parts = location.split(separator: "/", omittingEmptySubsequences: false)
-    guard !location.hasPrefix("/"), !location.contains("\0"), !parts.contains("..") else {
+    guard !location.hasPrefix("/"), !location.contains("\0" as Character), !parts.contains("..") else {
       throw LensError(.malformedModel, "its floats are said to be in '\(location)', outside the model's folder")
     }
     let path = folder + "/" + location

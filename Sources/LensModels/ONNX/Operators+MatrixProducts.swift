@@ -59,7 +59,7 @@ extension ONNXOperators {
     let sides = equation.split(separator: ">", omittingEmptySubsequences: false)
     let terms = (sides.first ?? "").dropLast().split(separator: ",", omittingEmptySubsequences: false).map(Array.init)
     func unsupported() -> LensError { LensError(.unsupportedOperator, "equation '\(equation)' is not a matrix product, the only kind of sum that cnnlens runs") }
-    guard sides.count == 2, terms.count == 2, call.inputCount == 2, !equation.contains("."), sides[0].last == "-" else { throw unsupported() }
+    guard sides.count == 2, terms.count == 2, call.inputCount == 2, !equation.contains("." as Character), sides[0].last == "-" else { throw unsupported() }
     let (a, b, c) = (terms[0], terms[1], Array(sides[1]))
     let common = c.filter { a.contains($0) && b.contains($0) }
     let summed = a.filter { b.contains($0) && !c.contains($0) }, rows = a.filter { !b.contains($0) }, columns = b.filter { !a.contains($0) }
