@@ -25,12 +25,13 @@ public struct DepthToSpace: Operator {
   }
 }
 
-/// Blocks of blockSize × blockSize pixels stacked as channels: row, column, channel.
+/// Blocks of blockSize × blockSize pixels stacked as channels: row, column, channel, or channel, row, column.
 public struct SpaceToDepth: Operator {
   public let kind = "SpaceToDepth"
   public let blockSize: Int
+  public let isColumnRowDepth: Bool
 
-  public init(blockSize: Int) { self.blockSize = blockSize }
+  public init(blockSize: Int, isColumnRowDepth: Bool = false) { (self.blockSize, self.isColumnRowDepth) = (blockSize, isColumnRowDepth) }
 
   public func stage(for shapes: [Shape], in layouts: Layouts) throws -> Stage {
     let shape = shapes[0], b = blockSize
@@ -38,6 +39,7 @@ public struct SpaceToDepth: Operator {
       throw LensError(.shapeMismatch, "block size \(b) for a value of shape \(shape)")
     }
     let output = try Shape(checking: [shape.n, shape.c * b * b, shape.h / b, shape.w / b])
-    return Rearrangement(transposing: [shape.n, shape.c, shape.h / b, b, shape.w / b, b], by: [0, 3, 5, 1, 2, 4]).stage(output)
+    let order = isColumnRowDepth ? [0, 1, 3, 5, 2, 4] : [0, 3, 5, 1, 2, 4]
+    return Rearrangement(transposing: [shape.n, shape.c, shape.h / b, b, shape.w / b, b], by: order).stage(output)
   }
 }

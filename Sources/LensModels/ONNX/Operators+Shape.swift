@@ -47,7 +47,9 @@ extension ONNXOperators {
     "DepthToSpace": unary {
       DepthToSpace(blockSize: try $0.int("blocksize", 0, in: 1...Limits.attribute), isColumnRowDepth: try $0.string("mode", "DCR") == "CRD")
     },
-    "SpaceToDepth": unary { SpaceToDepth(blockSize: try $0.int("blocksize", 0, in: 1...Limits.attribute)) },
+    "SpaceToDepth": unary {
+      SpaceToDepth(blockSize: try $0.int("blocksize", 0, in: 1...Limits.attribute), isColumnRowDepth: try $0.string("mode", "DCR") == "CRD")
+    },
   ]
 
   /// One slice for each output that is read.
