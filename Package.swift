@@ -48,8 +48,8 @@ var package = Package(
     .target(name: "CNNLens", dependencies: ["LensTensors", "LensEngine", "LensModels", "LensRoutines"], swiftSettings: language),
 
     // MARK: C interface
-    .target(name: "CCNNLens", path: "CInterface", exclude: ["README.md", "Exports", "examples", "cnnlens.map", "cnnlens.pc.in"], publicHeadersPath: "include"),
-    .target(name: "CInterface", dependencies: ["CNNLens", "CCNNLens"], path: "CInterface/Exports", swiftSettings: language),
+    .target(name: "CCNNLens", path: "CInterface", exclude: ["README.md", "Exports", "examples", "cnnlens.map", "cnnlens.pc.in", "build_library.sh"], publicHeadersPath: "include"),
+    .target(name: "CInterface", dependencies: ["CNNLens", "CCNNLens", "LensKernels"], path: "CInterface/Exports", swiftSettings: language),
 
     // MARK: Tests and tools
     .executableTarget(name: "cnnlens-explain", dependencies: ["CNNLens"], swiftSettings: language),

@@ -52,7 +52,7 @@ typedef int32_t cnnlens_status;
 enum {
     CNNLENS_OK = 0,
     CNNLENS_EINVALID = -1,      /* an argument is not allowed */
-    CNNLENS_ENOTFOUND = -2,     /* no layer, label or key of that name */
+    CNNLENS_ENOTFOUND = -2,     /* no file, layer or class of that name */
     CNNLENS_EIO = -3,           /* a file cannot be read */
     CNNLENS_EMODEL = -4,        /* a model file is broken */
     CNNLENS_EUNSUPPORTED = -5,  /* a model file uses operators that are not known here; all are named */
@@ -164,9 +164,9 @@ typedef struct {
     int64_t parameters;
     int64_t multiply_adds;
     int64_t activation_bytes;
-    int64_t receptive_field[2];  /* height, width; -1: the whole picture */
-    int64_t stride[2];           /* pixels of the input between neighbours; -1: no such thing */
-    int64_t padding[2];          /* of the input, as seen by the first unit; -1: no such thing */
+    double receptive_field[2];   /* height, width; -1: the whole picture, stride and padding then say nothing */
+    double stride[2];            /* pixels of the input between neighbours */
+    double padding[2];           /* pixels of the input that the first unit sees beyond its edge */
 } cnnlens_summary_row;
 
 #define CNNLENS_SUMMARY_ROW_INIT \
@@ -335,7 +335,7 @@ CNNLENS_API cnnlens_status cnnlens_cam(cnnlens_array *out, cnnlens_session *sess
 CNNLENS_API cnnlens_status cnnlens_grad_cam(cnnlens_array *out, cnnlens_session *session,
                                             const cnnlens_array *image, const cnnlens_objective *objective,
                                             const cnnlens_cam_options *options);
-/* Grad-CAM times guided backprop, section 3.2 of the same paper. out is N x C x H x W.
+/* Grad-CAM times guided backprop summed over the channels, section 3.2 of the same paper. out is N x H x W.
  * Of the options only `layer` counts. */
 CNNLENS_API cnnlens_status cnnlens_guided_grad_cam(cnnlens_array *out, cnnlens_session *session,
                                                    const cnnlens_array *image, const cnnlens_objective *objective,
@@ -348,7 +348,7 @@ enum { CNNLENS_NORM_MAXIMUM = 0, CNNLENS_NORM_EUCLIDEAN = 1, CNNLENS_NORM_ABSOLU
 typedef struct {
     uint32_t struct_size;  /* sizeof(cnnlens_fgsm_options) */
     int32_t norm;          /* CNNLENS_NORM_*, in which epsilon is measured; default the largest change */
-    float epsilon;         /* in units of the input; default 8/255 */
+    double epsilon;        /* in units of the input; default 8/255 */
     int32_t is_targeted;   /* 1: towards `labels`, 0: away from them; default 0 */
     int32_t is_clamped;    /* 1: the result stays in low...high; default 1 */
     float low;             /* default 0 */
@@ -356,7 +356,7 @@ typedef struct {
 } cnnlens_fgsm_options;
 
 #define CNNLENS_FGSM_OPTIONS_INIT \
-    { sizeof(cnnlens_fgsm_options), CNNLENS_NORM_MAXIMUM, 8.0f / 255.0f, 0, 1, 0.0f, 1.0f }
+    { sizeof(cnnlens_fgsm_options), CNNLENS_NORM_MAXIMUM, 8.0 / 255.0, 0, 1, 0.0f, 1.0f }
 
 /* One step along the sign of the gradient of the loss. Goodfellow, Shlens & Szegedy 2015, arXiv:1412.6572.
  * `labels`: one for all images, or one per image; NULL: what the network says now. out has image's shape. */

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The binary contract: sizes and offsets, NULL everywhere, messages, statuses, options of both ages, odd arrays.
+ * abi_test MODEL.onnx, a model with one 4-D input and class scores. */
+#include <math.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cnnlens.h"
+
+static int passed, failed;
+
+static void check(int is_true, const char *claim, int line)
+{
+    if (is_true) {
+        passed++;
+    } else {
+        failed++;
+        printf("abi_test.c:%d: not true: %s (last error: \"%s\")\n", line, claim, cnnlens_last_error());
+    }
+}
+
+#define CHECK(claim) check((claim) != 0, #claim, __LINE__)
+#define FAILS_WITH(status, call) CHECK((call) == (status))
+
+/* ---- layout: pinned, because programs in the field have it compiled in (x86-64 and arm64) */
+
+static void layout_is_pinned(void)
+{
+    CHECK(sizeof(cnnlens_array) == 80);
+    CHECK(offsetof(cnnlens_array, rank) == 8 && offsetof(cnnlens_array, shape) == 16);
+    CHECK(sizeof(cnnlens_preprocessing_options) == 48);
+    CHECK(offsetof(cnnlens_preprocessing_options, order) == 4);
+    CHECK(offsetof(cnnlens_preprocessing_options, channels) == 8);
+    CHECK(offsetof(cnnlens_preprocessing_options, scale) == 12);
+    CHECK(offsetof(cnnlens_preprocessing_options, mean) == 16);
+    CHECK(offsetof(cnnlens_preprocessing_options, deviation) == 32);
+    CHECK(sizeof(cnnlens_gradient_options) == 8 && offsetof(cnnlens_gradient_options, rule) == 4);
+    CHECK(sizeof(cnnlens_attribution_options) == 8 && offsetof(cnnlens_attribution_options, reduction) == 4);
+    CHECK(sizeof(cnnlens_cam_options) == 24 && offsetof(cnnlens_cam_options, keeps_positive) == 4);
+    CHECK(offsetof(cnnlens_cam_options, layer) == 8 && offsetof(cnnlens_cam_options, upsample) == 16);
+    CHECK(sizeof(cnnlens_fgsm_options) == 32 && offsetof(cnnlens_fgsm_options, norm) == 4);
+    CHECK(offsetof(cnnlens_fgsm_options, epsilon) == 8 && offsetof(cnnlens_fgsm_options, is_targeted) == 16);
+    CHECK(offsetof(cnnlens_fgsm_options, is_clamped) == 20 && offsetof(cnnlens_fgsm_options, low) == 24);
+    CHECK(offsetof(cnnlens_fgsm_options, high) == 28);
+    CHECK(sizeof(cnnlens_summary_row) == 160 && offsetof(cnnlens_summary_row, name) == 8);
+    CHECK(offsetof(cnnlens_summary_row, shape) == 24 && offsetof(cnnlens_summary_row, parameters) == 88);
+    CHECK(offsetof(cnnlens_summary_row, receptive_field) == 112);
+}
+
+static void statuses_are_pinned(void)
+{
+    CHECK(CNNLENS_OK == 0 && CNNLENS_EINVALID == -1 && CNNLENS_ENOTFOUND == -2 && CNNLENS_EIO == -3);
+    CHECK(CNNLENS_EMODEL == -4 && CNNLENS_EUNSUPPORTED == -5 && CNNLENS_ESHAPE == -6 && CNNLENS_ENOMEM == -7);
+    CHECK(CNNLENS_ECANCELLED == -8 && CNNLENS_EINTERNAL == -99);
+}
+
+/* ---- errors */
+
+static void null_is_freed_quietly(void)
+{
+    cnnlens_model_free(NULL);
+    cnnlens_session_free(NULL);
+    cnnlens_objective_free(NULL);
+    cnnlens_summary_free(NULL);
+    CHECK(1);
+}
+
+static void *other_thread(void *result)
+{
+    /* Nothing has failed here yet. */
+    *(int *)result = strcmp(cnnlens_last_error(), "") == 0;
+    cnnlens_model_open(NULL, NULL);
+    *(int *)result += strcmp(cnnlens_last_error(), "") != 0;
+    return NULL;
+}
+
+static void messages_are_per_thread(void)
+{
+    pthread_t thread;
+    int result = 0;
+    cnnlens_model *model = NULL;
+    FAILS_WITH(CNNLENS_ENOTFOUND, cnnlens_model_open(&model, "/nonexistent/model.onnx"));
+    CHECK(model == NULL);
+    CHECK(strstr(cnnlens_last_error(), "model.onnx") != NULL);
+    pthread_create(&thread, NULL, other_thread, &result);
+    pthread_join(thread, NULL);
+    CHECK(result == 2);
+    CHECK(strstr(cnnlens_last_error(), "model.onnx") != NULL);
+}
+
+static void broken_bytes_are_a_model_error(void)
+{
+    cnnlens_model *model = NULL;
+    cnnlens_status status = cnnlens_model_open_bytes(&model, "\x08\x07garbage", 9, "garbage");
+    CHECK(status == CNNLENS_EMODEL || status == CNNLENS_EUNSUPPORTED);
+    CHECK(model == NULL && strstr(cnnlens_last_error(), "garbage") != NULL);
+    CHECK(cnnlens_model_open_bytes(&model, "", 0, NULL) < 0);
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_model_open_bytes(&model, NULL, 5, NULL));
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_model_open_bytes(&model, "x", -1, NULL));
+}
+
+/* Every function with NULL, or nonsense, for everything. */
+static void null_is_an_error_and_no_crash(const cnnlens_model *model)
+{
+    cnnlens_objective *objective = NULL;
+    cnnlens_session *session = NULL;
+    cnnlens_model *other = NULL;
+    cnnlens_summary *summary = NULL;
+    cnnlens_array array = { NULL, 0, { 0 } };
+    const char *name = NULL;
+    int64_t number = -1;
+    float score = 0;
+
+    CHECK(cnnlens_model_open(NULL, "x") < 0 && cnnlens_model_open(&other, NULL) < 0);
+    CHECK(cnnlens_model_name(NULL) == NULL && cnnlens_model_input_name(NULL, 0) == NULL);
+    CHECK(cnnlens_model_input_count(NULL) < 0 && cnnlens_model_output_count(NULL) < 0);
+    CHECK(cnnlens_model_layer_count(NULL) < 0 && cnnlens_model_label_count(NULL) < 0);
+    CHECK(cnnlens_model_input_name(model, -1) == NULL && cnnlens_model_input_name(model, 99) == NULL);
+    CHECK(cnnlens_model_layer_name(model, INT64_MAX) == NULL && cnnlens_model_label(model, INT64_MIN) == NULL);
+    CHECK(cnnlens_model_output_name(model, -1) == NULL && cnnlens_model_metadata(model, NULL) == NULL);
+    CHECK(cnnlens_model_metadata(NULL, "x") == NULL);
+    CHECK(cnnlens_model_input_shape(NULL, model, 0) < 0 && cnnlens_model_input_shape(&array, model, 7) < 0);
+    CHECK(cnnlens_model_resolve(NULL, model, "input") < 0 && cnnlens_model_resolve(&name, model, NULL) < 0);
+    FAILS_WITH(CNNLENS_ENOTFOUND, cnnlens_model_resolve(&name, model, "no such layer"));
+    CHECK(cnnlens_model_seeing_images(NULL, model, NULL) < 0 && cnnlens_model_seeing_images(&other, NULL, NULL) < 0);
+    CHECK(cnnlens_summary_new(NULL, model, NULL, 0) < 0 && cnnlens_summary_new(&summary, NULL, NULL, 0) < 0);
+    CHECK(cnnlens_summary_new(&summary, model, NULL, 1) < 0 && cnnlens_summary_new(&summary, model, NULL, -1) < 0);
+    CHECK(cnnlens_summary_row_count(NULL) < 0 && cnnlens_summary_text(NULL) == NULL);
+    CHECK(cnnlens_summary_get_row(NULL, NULL, 0) < 0);
+    CHECK(cnnlens_session_new(NULL, model) < 0 && cnnlens_session_new(&session, NULL) < 0);
+    CHECK(cnnlens_session_set_interrupt(NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_layer_shape(NULL, NULL, NULL, 0, NULL, 0) < 0 && cnnlens_run(NULL, NULL, NULL, 0, NULL, 0) < 0);
+    CHECK(cnnlens_gradient(NULL, NULL, NULL, 0, NULL, 0, NULL, NULL) < 0);
+    CHECK(cnnlens_predict(NULL, NULL, 1, NULL, NULL) < 0);
+    CHECK(cnnlens_session_image_count(NULL) < 0 && cnnlens_session_layer(NULL) == NULL);
+    CHECK(cnnlens_session_scores(NULL, 0, NULL) < 0 && cnnlens_session_targets(NULL, 0, NULL) < 0);
+    CHECK(cnnlens_session_native(NULL, NULL) < 0);
+    CHECK(cnnlens_saliency(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_grad_x_input(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_guided_backprop(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_deconvnet(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_cam(NULL, NULL, NULL, NULL) < 0 && cnnlens_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_guided_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_fgsm(NULL, NULL, NULL, NULL, 0, NULL) < 0);
+
+    number = -1;
+    CHECK(cnnlens_objective_logit(NULL, &number, 1) < 0 && cnnlens_objective_logit(&objective, NULL, 1) < 0);
+    CHECK(cnnlens_objective_logit(&objective, &number, 1) < 0 && cnnlens_objective_logit(&objective, &number, 0) < 0);
+    CHECK(cnnlens_objective_logit(&objective, &number, -5) < 0 && cnnlens_objective_top(NULL) < 0);
+    CHECK(cnnlens_objective_probability(&objective, NULL, 1) < 0 && cnnlens_objective_cross_entropy(&objective, NULL, 1) < 0);
+    CHECK(cnnlens_objective_unit(&objective, NULL, 0, 0, 0) < 0 && cnnlens_objective_unit(&objective, "x", -1, 0, 0) < 0);
+    CHECK(cnnlens_objective_channel(&objective, NULL, 0) < 0 && cnnlens_objective_layer(&objective, NULL) < 0);
+    CHECK(cnnlens_objective_direction(&objective, "x", NULL, 3) < 0 && cnnlens_objective_direction(&objective, "x", &score, 0) < 0);
+    CHECK(cnnlens_objective_group(&objective, "x", NULL) < 0 && cnnlens_objective_group(&objective, "x", &array) < 0);
+    CHECK(cnnlens_objective_sum(&objective, NULL, NULL, 1) < 0 && cnnlens_objective_sum(&objective, NULL, NULL, 0) < 0);
+    {
+        const cnnlens_objective *none[1] = { NULL };
+        CHECK(cnnlens_objective_sum(&objective, none, NULL, 1) < 0);
+    }
+    CHECK(objective == NULL && session == NULL && other == NULL && summary == NULL && name == NULL);
+    CHECK(cnnlens_set_thread_count(-1) < 0 && cnnlens_set_thread_count(INT64_MAX) < 0);
+}
+
+/* ---- calls */
+
+typedef struct {
+    const char *layers[1];
+    cnnlens_array image, map, gradient;
+    cnnlens_session *session;
+} scene;
+
+static int64_t count_of(const cnnlens_array *array)
+{
+    int64_t count = 1, axis;
+    for (axis = 0; axis < array->rank; axis++)
+        count *= array->shape[axis];
+    return count;
+}
+
+static void fill(float *data, int64_t count)
+{
+    uint32_t state = 1;
+    int64_t index;
+    for (index = 0; index < count; index++) {
+        state = state * 1664525u + 1013904223u;
+        data[index] = (float)(state >> 8) / 16777216.0f;
+    }
+}
+
+static void calls_write_into_the_callers_arrays(const cnnlens_model *model, scene *it)
+{
+    int64_t axis, target = -2, indices[2] = { -1, -1 };
+    float score = NAN, probabilities[2] = { NAN, NAN };
+    cnnlens_array shape = { NULL, 0, { 0 } };
+    const char *logits[1] = { "logits" };
+
+    memset(it, 0, sizeof *it);
+    it->layers[0] = "input";
+    CHECK(cnnlens_session_new(&it->session, model) == CNNLENS_OK);
+    CHECK(cnnlens_session_image_count(it->session) < 0);
+    CHECK(cnnlens_model_input_shape(&it->image, model, 0) == CNNLENS_OK && it->image.rank == 4);
+    for (axis = 0; axis < 4; axis++)
+        if (it->image.shape[axis] < 0)
+            it->image.shape[axis] = axis >= 2 ? 32 : 1;
+    it->gradient = it->image;
+    it->image.data = malloc(sizeof(float) * (size_t)count_of(&it->image));
+    it->gradient.data = malloc(sizeof(float) * (size_t)count_of(&it->image));
+    fill(it->image.data, count_of(&it->image));
+    it->map = it->image;
+    it->map.rank = 3;
+    it->map.shape[1] = it->image.shape[2];
+    it->map.shape[2] = it->image.shape[3];
+    it->map.data = malloc(sizeof(float) * (size_t)count_of(&it->map));
+
+    CHECK(cnnlens_layer_shape(&shape, it->session, logits, 1, &it->image, 1) == CNNLENS_OK);
+    CHECK(shape.rank >= 2 && shape.shape[0] == it->image.shape[0]);
+    CHECK(cnnlens_gradient(&it->gradient, it->session, it->layers, 1, &it->image, 1, NULL, NULL) == CNNLENS_OK);
+    CHECK(cnnlens_session_image_count(it->session) == 1);
+    CHECK(cnnlens_session_scores(&score, 1, it->session) == CNNLENS_OK && isfinite(score));
+    CHECK(cnnlens_session_targets(&target, 1, it->session) == CNNLENS_OK && target >= 0);
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_session_scores(&score, 2, it->session));
+    CHECK(cnnlens_session_layer(it->session) == NULL);
+    CHECK(cnnlens_saliency(&it->map, it->session, &it->image, NULL, NULL) == CNNLENS_OK);
+    {
+        /* M = max over channels of |gradient| (Simonyan et al. 2013). */
+        int64_t plane = it->map.shape[1] * it->map.shape[2], pixel, channel;
+        int same = 1;
+        for (pixel = 0; pixel < plane; pixel++) {
+            float most = 0;
+            for (channel = 0; channel < it->image.shape[1]; channel++)
+                most = fmaxf(most, fabsf(it->gradient.data[channel * plane + pixel]));
+            same &= most == it->map.data[pixel];
+        }
+        CHECK(same);
+    }
+    CHECK(cnnlens_predict(indices, probabilities, 2, it->session, &it->image) == CNNLENS_OK);
+    CHECK(indices[0] == target && probabilities[0] >= probabilities[1] && probabilities[0] <= 1);
+    CHECK(cnnlens_predict(indices, probabilities, 0, it->session, &it->image) < 0);
+    CHECK(cnnlens_predict(indices, probabilities, 1000000, it->session, &it->image) < 0);
+}
+
+static void wrong_shapes_are_refused(scene *it)
+{
+    cnnlens_array odd = it->map;
+    odd.shape[1] += 1;
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_saliency(&odd, it->session, &it->image, NULL, NULL));
+    odd = it->image;
+    odd.shape[1] += 1;
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_saliency(&it->map, it->session, &odd, NULL, NULL));
+    odd = it->image;
+    odd.shape[2] = -4;
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_saliency(&it->map, it->session, &odd, NULL, NULL));
+    odd.shape[2] = 0;
+    CHECK(cnnlens_saliency(&it->map, it->session, &odd, NULL, NULL) < 0);
+    odd.shape[2] = INT64_MAX;
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_saliency(&it->map, it->session, &odd, NULL, NULL));
+    odd.rank = 9;
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_saliency(&it->map, it->session, &odd, NULL, NULL));
+    odd.rank = -1;
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_saliency(&it->map, it->session, &odd, NULL, NULL));
+    odd = it->image;
+    odd.data = NULL;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_saliency(&it->map, it->session, &odd, NULL, NULL));
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_saliency(&it->map, it->session, NULL, NULL, NULL));
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_saliency(NULL, it->session, &it->image, NULL, NULL));
+}
+
+static void misaligned_arrays_work(scene *it)
+{
+    size_t bytes = sizeof(float) * (size_t)count_of(&it->image);
+    char *memory = malloc(bytes + 1), *result = malloc(bytes + 1);
+    cnnlens_array image = it->image, gradient = it->gradient;
+    memcpy(memory + 1, it->image.data, bytes);
+    image.data = (float *)(void *)(memory + 1);
+    gradient.data = (float *)(void *)(result + 1);
+    CHECK(cnnlens_gradient(&gradient, it->session, it->layers, 1, &image, 1, NULL, NULL) == CNNLENS_OK);
+    CHECK(memcmp(result + 1, it->gradient.data, bytes) == 0);
+    free(memory);
+    free(result);
+}
+
+static void options_of_both_ages_work(scene *it)
+{
+    struct {
+        cnnlens_attribution_options known;
+        int32_t unknown;
+    } newer = { CNNLENS_ATTRIBUTION_OPTIONS_INIT, 0 };
+    cnnlens_attribution_options options = CNNLENS_ATTRIBUTION_OPTIONS_INIT;
+    cnnlens_cam_options cam = CNNLENS_CAM_OPTIONS_INIT;
+    cnnlens_gradient_options gradient = CNNLENS_GRADIENT_OPTIONS_INIT;
+
+    /* An older program: its struct ends before a field that we know, which keeps its default. */
+    options.struct_size = 4;
+    options.reduction = 12345;
+    CHECK(cnnlens_saliency(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    /* A newer program: fields we do not know are fine while they are 0. */
+    newer.known.struct_size = sizeof newer;
+    CHECK(cnnlens_saliency(&it->map, it->session, &it->image, NULL, &newer.known) == CNNLENS_OK);
+    newer.unknown = 1;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_saliency(&it->map, it->session, &it->image, NULL, &newer.known));
+    CHECK(strstr(cnnlens_last_error(), "does not know") != NULL);
+    options.struct_size = 0;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_saliency(&it->map, it->session, &it->image, NULL, &options));
+    options.struct_size = sizeof options;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_saliency(&it->map, it->session, &it->image, NULL, &options));
+    gradient.rule = 99;
+    FAILS_WITH(CNNLENS_EINVALID,
+               cnnlens_gradient(&it->gradient, it->session, it->layers, 1, &it->image, 1, NULL, &gradient));
+    cam.layer = "no such layer";
+    FAILS_WITH(CNNLENS_ENOTFOUND, cnnlens_grad_cam(&it->map, it->session, &it->image, NULL, &cam));
+}
+
+static int32_t stop(void *payload)
+{
+    ++*(int *)payload;
+    return 1;
+}
+
+static int32_t call_again(void *payload)
+{
+    scene *it = payload;
+    return cnnlens_saliency(&it->map, it->session, &it->image, NULL, NULL) == CNNLENS_EINVALID ? 1 : 0;
+}
+
+static void a_callback_can_stop(scene *it)
+{
+    int calls = 0;
+    CHECK(cnnlens_session_set_interrupt(it->session, stop, &calls) == CNNLENS_OK);
+    FAILS_WITH(CNNLENS_ECANCELLED, cnnlens_saliency(&it->map, it->session, &it->image, NULL, NULL));
+    CHECK(calls == 1);
+    /* A session in use refuses a second caller. */
+    CHECK(cnnlens_session_set_interrupt(it->session, call_again, it) == CNNLENS_OK);
+    FAILS_WITH(CNNLENS_ECANCELLED, cnnlens_saliency(&it->map, it->session, &it->image, NULL, NULL));
+    CHECK(cnnlens_session_set_interrupt(it->session, NULL, NULL) == CNNLENS_OK);
+    CHECK(cnnlens_saliency(&it->map, it->session, &it->image, NULL, NULL) == CNNLENS_OK);
+}
+
+static void cam_says_where_it_looked(scene *it)
+{
+    cnnlens_array native = { NULL, 0, { 0 } };
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_session_native(&native, it->session));
+    CHECK(cnnlens_grad_cam(&it->map, it->session, &it->image, NULL, NULL) == CNNLENS_OK);
+    CHECK(cnnlens_session_layer(it->session) != NULL);
+    CHECK(cnnlens_session_native(&native, it->session) == CNNLENS_OK && native.rank == 3);
+    native.data = malloc(sizeof(float) * (size_t)count_of(&native));
+    CHECK(cnnlens_session_native(&native, it->session) == CNNLENS_OK);
+    free(native.data);
+}
+
+static void fgsm_stays_in_its_ball(scene *it)
+{
+    cnnlens_fgsm_options options = CNNLENS_FGSM_OPTIONS_INIT;
+    int64_t index, count = count_of(&it->image), label = 0;
+    int inside = 1;
+    CHECK(cnnlens_fgsm(&it->gradient, it->session, &it->image, NULL, 0, NULL) == CNNLENS_OK);
+    for (index = 0; index < count; index++)
+        inside &= fabs((double)it->gradient.data[index] - it->image.data[index]) <= 8.0 / 255.0 &&
+                  it->gradient.data[index] >= 0 && it->gradient.data[index] <= 1;
+    CHECK(inside);
+    options.epsilon = -1;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_fgsm(&it->gradient, it->session, &it->image, NULL, 0, &options));
+    options.epsilon = NAN;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_fgsm(&it->gradient, it->session, &it->image, NULL, 0, &options));
+    options.epsilon = 0;
+    options.is_targeted = 1;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_fgsm(&it->gradient, it->session, &it->image, NULL, 0, &options));
+    CHECK(cnnlens_fgsm(&it->gradient, it->session, &it->image, &label, 1, &options) == CNNLENS_OK);
+    CHECK(memcmp(it->gradient.data, it->image.data, sizeof(float) * (size_t)count) == 0);
+}
+
+static void objectives_add_and_scale(scene *it)
+{
+    cnnlens_objective *logit = NULL, *sum = NULL, *wrong = NULL;
+    const cnnlens_objective *terms[2];
+    float weights[2] = { 3, -1 }, one = NAN, two = NAN;
+    int64_t label = 0, far = 1000000;
+    CHECK(cnnlens_objective_logit(&logit, &label, 1) == CNNLENS_OK);
+    CHECK(cnnlens_gradient(&it->gradient, it->session, it->layers, 1, &it->image, 1, logit, NULL) == CNNLENS_OK);
+    CHECK(cnnlens_session_scores(&one, 1, it->session) == CNNLENS_OK);
+    terms[0] = terms[1] = logit;
+    CHECK(cnnlens_objective_sum(&sum, terms, weights, 2) == CNNLENS_OK);
+    cnnlens_objective_free(logit); /* the sum keeps what it needs */
+    CHECK(cnnlens_gradient(&it->gradient, it->session, it->layers, 1, &it->image, 1, sum, NULL) == CNNLENS_OK);
+    CHECK(cnnlens_session_scores(&two, 1, it->session) == CNNLENS_OK && fabsf(two - 2 * one) <= 1e-4f * fabsf(one) + 1e-6f);
+    CHECK(cnnlens_objective_logit(&wrong, &far, 1) == CNNLENS_OK);
+    CHECK(cnnlens_gradient(&it->gradient, it->session, it->layers, 1, &it->image, 1, wrong, NULL) < 0);
+    cnnlens_objective_free(wrong);
+    CHECK(cnnlens_objective_unit(&wrong, "input", 99, 0, 0) == CNNLENS_OK);
+    CHECK(cnnlens_gradient(&it->gradient, it->session, it->layers, 1, &it->image, 1, wrong, NULL) < 0);
+    cnnlens_objective_free(wrong);
+    CHECK(cnnlens_objective_unit(&wrong, "input", 0, INT64_MAX, 0) == CNNLENS_OK);
+    CHECK(cnnlens_gradient(&it->gradient, it->session, it->layers, 1, &it->image, 1, wrong, NULL) < 0);
+    cnnlens_objective_free(wrong);
+    CHECK(cnnlens_objective_layer(&wrong, "no such layer") == CNNLENS_OK);
+    FAILS_WITH(CNNLENS_ENOTFOUND,
+               cnnlens_gradient(&it->gradient, it->session, it->layers, 1, &it->image, 1, wrong, NULL));
+    cnnlens_objective_free(wrong);
+    cnnlens_objective_free(sum);
+}
+
+static void summary_has_rows_and_totals(const cnnlens_model *model)
+{
+    cnnlens_summary *summary = NULL;
+    cnnlens_summary_row row = CNNLENS_SUMMARY_ROW_INIT, total = CNNLENS_SUMMARY_ROW_INIT;
+    int64_t index, parameters = 0;
+    CHECK(cnnlens_summary_new(&summary, model, NULL, 0) == CNNLENS_OK);
+    CHECK(cnnlens_summary_row_count(summary) > 0 && cnnlens_summary_text(summary) != NULL);
+    for (index = 0; index < cnnlens_summary_row_count(summary); index++) {
+        CHECK(cnnlens_summary_get_row(&row, summary, index) == CNNLENS_OK && row.name && row.kind);
+        parameters += row.parameters;
+    }
+    CHECK(cnnlens_summary_get_row(&total, summary, -1) == CNNLENS_OK && total.parameters == parameters);
+    CHECK(cnnlens_summary_get_row(&row, summary, index) < 0);
+    row.struct_size = 0;
+    CHECK(cnnlens_summary_get_row(&row, summary, 0) < 0);
+    cnnlens_summary_free(summary);
+}
+
+int main(int argc, char **argv)
+{
+    cnnlens_model *model = NULL;
+    scene it;
+    if (argc != 2) {
+        fprintf(stderr, "usage: abi_test MODEL.onnx\n");
+        return 2;
+    }
+    CHECK(strcmp(cnnlens_last_error(), "") == 0);
+    layout_is_pinned();
+    statuses_are_pinned();
+    null_is_freed_quietly();
+    messages_are_per_thread();
+    broken_bytes_are_a_model_error();
+    if (cnnlens_model_open(&model, argv[1]) != CNNLENS_OK) {
+        fprintf(stderr, "%s\n", cnnlens_last_error());
+        return 1;
+    }
+    null_is_an_error_and_no_crash(model);
+    summary_has_rows_and_totals(model);
+    calls_write_into_the_callers_arrays(model, &it);
+    cnnlens_model_free(model); /* the session keeps what it needs */
+    wrong_shapes_are_refused(&it);
+    misaligned_arrays_work(&it);
+    options_of_both_ages_work(&it);
+    a_callback_can_stop(&it);
+    cam_says_where_it_looked(&it);
+    fgsm_stays_in_its_ball(&it);
+    objectives_add_and_scale(&it);
+    cnnlens_session_free(it.session);
+    free(it.image.data);
+    free(it.map.data);
+    free(it.gradient.data);
+    printf("abi_test: %d passed, %d failed\n", passed, failed);
+    return failed != 0;
+}

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The C interface as its users meet it: the header alone, the library's symbols, the contract, the examples.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+out=.build/c-tests
+mkdir -p "$out"
+warnings=(-Wall -Wextra -Wpedantic -Werror -ICInterface/include)
+link=(-L.build/lib -lcnnlens -Wl,-rpath,"$PWD/.build/lib" -pthread -lm)
+here=Tests/CInterfaceTests
+library=.build/lib/libcnnlens.so
+
+step() { echo "test-c: $*"; }
+
+step "the header is C99 and C++11"
+for compiler in gcc clang; do
+  command -v $compiler > /dev/null || continue
+  $compiler -std=c99 "${warnings[@]}" -o "$out/headertest_c" $here/headertest.c && "$out/headertest_c"
+done
+g++ -std=c++11 "${warnings[@]}" -o "$out/headertest_cpp" $here/headertest.cpp && "$out/headertest_cpp"
+
+step "the library's symbols are those of the list, and those of the header"
+readelf --dyn-syms --wide $library | awk '($5 == "GLOBAL" || $5 == "WEAK") && $7 != "UND" && $8 ~ /@@/ && $4 != "OBJECT" {
+  sub(/@.*/, "", $8); print $8 }' | sort > "$out/exported.txt"
+diff $here/exported_symbols.txt "$out/exported.txt"
+grep -o 'cnnlens_[a-z_]*(' CInterface/include/cnnlens.h | tr -d '(' | sort -u |
+  comm -12 - "$out/exported.txt" | diff $here/exported_symbols.txt -
+
+step "the library needs nothing that is not on every Linux"
+readelf --dynamic $library | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort > "$out/needed.txt"
+if grep -vE '^(libc|libm|libstdc\+\+|libgcc_s|libpthread|libdl|ld-linux.*)\.so' "$out/needed.txt"; then
+  echo "libcnnlens.so needs the libraries above" >&2
+  exit 1
+fi
+
+step "the contract"
+gcc -std=c11 -O1 -g -D_POSIX_C_SOURCE=200809L "${warnings[@]}" -o "$out/abi_test" $here/abi_test.c "${link[@]}"
+"$out/abi_test" "$here/../Goldens/networks/plain/torchscript.onnx"
+
+step "the examples"
+model=python/src/cnnlens/data/efficientnet-lite0.onnx
+gcc -std=c99 "${warnings[@]}" -o "$out/saliency" CInterface/examples/saliency.c "${link[@]}"
+g++ -std=c++11 "${warnings[@]}" -o "$out/explain" CInterface/examples/explain.cpp "${link[@]}"
+"$out/saliency" $model
+"$out/explain" $model $here/cat.ppm "$out/grad_cam.pgm" | tee "$out/explain.txt"
+grep -q ' cat' "$out/explain.txt"
+head -c 15 "$out/grad_cam.pgm" | grep -q 'P5'
+echo "test-c: all passed"
