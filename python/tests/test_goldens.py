@@ -50,7 +50,7 @@ def check_logits(net: cl.Network, image: np.ndarray, logits: np.ndarray) -> None
 def test_a_tiny_network_agrees_with_pytorch(path: Path) -> None:
     golden = np.load(path.parent / "golden.npz")
     notes = json.loads((path.parent / "golden.json").read_text())
-    image, target = golden["input"], int(golden["target"])
+    image, target = golden["input"], golden["target"].item()
     net = cl.load(path)
     check_logits(net, image, golden["logits"])
     assert distance(net.gradient(image, target), golden["gradient"]) < GRADIENT

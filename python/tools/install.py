@@ -29,11 +29,8 @@ def main() -> None:
     if stamp.exists() and stamp.read_text() == now:
         return
     print("installing cnnlens", flush=True)
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        + ["--no-build-isolation", "--force-reinstall", str(PACKAGE)],
-        check=True,
-    )
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--force-reinstall"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(PACKAGE)], check=True)
     stamp.write_text(now)
 
 

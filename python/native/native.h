@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of cnnlens._native share. Limited API, buffer protocol, no NumPy headers: one binary serves
+ * every CPython from 3.11 on. NumPy arrays are made by the Python side; this side writes into them.
+ */
+#ifndef CNNLENS_NATIVE_H
+#define CNNLENS_NATIVE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "cnnlens.h"
+
+/* ---- errors (_native.c) */
+
+/* Sets the exception that belongs to `status`; gives NULL, to be returned. If a signal handler has raised
+ * already (Ctrl-C), that exception stands. */
+PyObject *native_fail(cnnlens_status status);
+
+/* Sets cnnlens.InvalidArgument. */
+PyObject *native_invalid(const char *format, ...);
+
+/* ---- buffers.c */
+
+/* float32 arrays behind the buffers of Python objects, held until released. */
+typedef struct {
+    Py_ssize_t count;
+    Py_buffer *views;
+    cnnlens_array *arrays;
+} native_arrays;
+
+/* -1 with an exception set, unless every object is a C-contiguous float32 buffer (and writable, if asked). */
+int native_arrays_get(native_arrays *result, PyObject *sequence, int is_writable, const char *name);
+int native_array_get(native_arrays *result, PyObject *object, int is_writable, const char *name);
+void native_arrays_release(native_arrays *arrays);
+
+/* Arrays without data, from a sequence of tuples of ints. Release as above. */
+int native_shapes_get(native_arrays *result, PyObject *sequence, const char *name);
+PyObject *native_shape(const cnnlens_array *array);
+
+/* UTF-8 strings that live as long as `owner`. */
+typedef struct {
+    PyObject *owner;
+    Py_ssize_t count;
+    const char **items;
+} native_strings;
+
+int native_strings_get(native_strings *result, PyObject *sequence);
+void native_strings_release(native_strings *strings);
+
+/* A PyMem array of 64-bit integers, or NULL with an exception set. */
+int64_t *native_integers(PyObject *sequence, Py_ssize_t *count);
+
+/* ---- handles: model.c, session.c, objective.c */
+
+int native_add_model(PyObject *module);
+int native_add_session(PyObject *module);
+int native_add_objective(PyObject *module);
+
+/* The C object behind a Python one; NULL with TypeError set if it is something else. */
+cnnlens_model *native_model(PyObject *object);
+/* The same, but None is no error: *result is NULL then. 0 or -1. */
+int native_objective(cnnlens_objective **result, PyObject *object);
+
+#endif

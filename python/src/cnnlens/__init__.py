@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cnnlens: look inside convolutional networks, and attack them.
+
+>>> import cnnlens as cl
+>>> net = cl.load("efficientnet-lite0")
+>>> net.predict("cat.jpg")
+>>> cl.grad_cam(net, "cat.jpg", "tabby").save("why.png")
+"""
+
+from . import _native
+from ._errors import Cancelled, Error, InvalidArgument, ModelError, NotFound, OutOfMemory
+from .adversarial import AttackResult, Robustness, fgsm
+from .attribution import cam, deconvnet, grad_cam, grad_x_input, guided_backprop, guided_grad_cam, saliency
+from .explain import explain
+from .maps import Map, Panel
+from .model import Network, Prediction, Summary, from_torch, get_num_threads, load, set_num_threads
+from .objectives import Objective, channel, direction, group, layer, logit, prob, unit
+from .preprocess import Preprocess
+
+__version__: str = _native.version()
+
+__all__ = [
+    "AttackResult",
+    "Cancelled",
+    "Error",
+    "InvalidArgument",
+    "Map",
+    "ModelError",
+    "Network",
+    "NotFound",
+    "Objective",
+    "OutOfMemory",
+    "Panel",
+    "Prediction",
+    "Preprocess",
+    "Robustness",
+    "Summary",
+    "__version__",
+    "cam",
+    "channel",
+    "deconvnet",
+    "direction",
+    "explain",
+    "fgsm",
+    "from_torch",
+    "get_num_threads",
+    "grad_cam",
+    "grad_x_input",
+    "group",
+    "guided_backprop",
+    "guided_grad_cam",
+    "layer",
+    "load",
+    "logit",
+    "prob",
+    "saliency",
+    "set_num_threads",
+    "unit",
+]
