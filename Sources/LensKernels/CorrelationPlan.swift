@@ -80,7 +80,7 @@ struct CorrelationPlan: Sendable {
   /// Into how many chunks of lanes and bands of rows the work is cut. The results do not depend on it.
   private static func cut(_ spec: Spec, _ gridH: Int, _ gridW: Int, _ isInPlace: Bool) -> (chunks: Int, bands: Int) {
     // What a job keeps in the second cache: some of the weights, some rows of the input. Depthwise: in the first.
-    let weightCount = 64 << 10, inputCount = spec.kind == .depthwise ? 6 << 10 : 80 << 10
+    let weightCount = 64 << 10, inputCount = spec.kind == .depthwise ? 6 << 10 : 120 << 10
     let groups = spec.pack.groups, unit = spec.kind == .planar ? 1 : 16
     var chunks = spec.kind == .depthwise ? groups.count : min(groups.count, max(1, (spec.pack.count + weightCount - 1) / weightCount))
     var bands = 1

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernelTable
+import LensTensors
+import Testing
+
+@testable import LensKernels
+
+@Suite struct MatrixProductTests {
+  private func product(
+    _ m: Int, _ n: Int, _ k: Int, _ ta: Bool, _ tb: Bool, _ a: [Float], _ b: [Float], _ c: [Float]?, alpha: Float, _ kernels: KernelTable
+  ) -> [Float] {
+    let product = MatrixProduct(m: m, n: n, k: k, transposesA: ta, transposesB: tb, kernels: kernels)
+    let scratch = Buffer(product.scratchCount), result = Buffer(m * n)
+    if let c { for i in c.indices { result.base[i] = c[i] } }
+    withExtendedLifetime((scratch, result)) {
+      product.run(a, b, into: result.base, alpha: alpha, accumulates: c != nil, scratch: scratch.base)
+    }
+    #expect(scratch.isIntact && result.isIntact, "\(m)×\(n)×\(k) \(ta) \(tb)")
+    return result.values
+  }
+
+  @Test(arguments: Kernels.available.map(\.name)) func productsEqualTheDefinition(variant: String) {
+    let kernels = Kernels.available.first { $0.name == variant }!
+    var random = Random(seed: 11)
+    for (m, n, k) in [(1, 1, 1), (1, 10, 7), (1, 1000, 300), (2, 33, 16), (3, 5, 17), (7, 16, 64), (8, 100, 300), (13, 47, 600), (64, 64, 64), (65, 130, 257), (100, 31, 1), (300, 3, 20), (5, 0, 3), (3, 4, 0)] {
+      let a = noise(m * k, &random), b = noise(k * n, &random), c = noise(m * n, &random)
+      for ta in [false, true] {
+        for tb in [false, true] {
+          for (alpha, old) in [(Float(1), nil), (-0.5, nil), (1, c), (2, c)] as [(Float, [Float]?)] {
+            var expected = [Double](repeating: 0, count: m * n)
+            for i in 0..<m {
+              for j in 0..<n {
+                for p in 0..<k { expected[i * n + j] += Double(ta ? a[p * m + i] : a[i * k + p]) * Double(tb ? b[j * k + p] : b[p * n + j]) }
+                expected[i * n + j] = Double(alpha) * expected[i * n + j] + Double(old?[i * n + j] ?? 0)
+              }
+            }
+            let error = relativeError(product(m, n, k, ta, tb, a, b, old, alpha: alpha, kernels), expected)
+            #expect(error < tolerance, "\(m)×\(n)×\(k) \(ta) \(tb) \(alpha): \(error)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: Kernels.available.map(\.name)) func aRowDoesNotDependOnTheOthers(variant: String) {
+    let kernels = Kernels.available.first { $0.name == variant }!
+    var random = Random(seed: 12)
+    let (n, k, most) = (67, 530, 40)
+    let a = noise(most * k, &random), b = noise(k * n, &random), c = noise(most * n, &random)
+    for transposesB in [false, true] {
+      for old in [nil, c] {
+        let all = product(most, n, k, false, transposesB, a, b, old, alpha: 0.7, kernels)
+        for m in [1, 2, 3, 5, 6, 7, 12, 13, 29] {
+          let some = product(m, n, k, false, transposesB, Array(a.prefix(m * k)), b, old.map { Array($0.prefix(m * n)) }, alpha: 0.7, kernels)
+          #expect(some == Array(all.prefix(m * n)), "\(m) rows, B transposed: \(transposesB)")
+        }
+      }
+    }
+  }
+}
