@@ -11,12 +11,12 @@ public struct ReLU: Operator {
 
   public func stage(for shapes: [Shape], in layouts: Layouts) -> Stage {
     let count = layouts.output.floatCount(of: shapes[0])
-    var stage = Stage(output: shapes[0], keeps: .output, runsInPlace: true) { pass in
-      let x = pass.input(0), y = pass.output
-      parallel(count, grain: 1 << 14) { for i in $0 { y[i] = max(x[i], 0) } }
+    var stage = Stage(output: shapes[0], keeps: .output, runsInPlace: true, overwrites: true) { pass in
+      Elementwise.rectify(pass.input(0), to: pass.output, count)
     } backward: { pass in
       guard let dx = pass.inputGradient(0) else { return }
       let y = pass.output, dy = pass.outputGradient
+      guard pass.accumulates(0) else { return Elementwise.rectifyGradient(dy, where: y, to: dx, count) }
       parallel(count, grain: 1 << 14) { for i in $0 where y[i] > 0 { dx[i] += dy[i] } }
     }
     stage.joins = Ending(lower: 0)
