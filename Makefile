@@ -11,9 +11,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 LIBRARY := .build/lib/libcnnlens.so
 SWIFT_TEST := CNNLENS_CPU_VARIANTS=1 swift test -c release -Xswiftc -enable-testing --scratch-path .build-tests
-C_FLAGS := -O1 -g -Wall -Wextra -Wpedantic -Werror -ICInterface/include
-C_TESTS := .build/c-tests
-LINK := -L.build/lib -lcnnlens -Wl,-rpath,$(CURDIR)/.build/lib -pthread
 
 .PHONY: help
 help: ## list what can be made
@@ -41,8 +38,8 @@ install: venv ## build everything and install the Python package into .venv
 	@$(BIN)/python python/tools/install.py
 
 .PHONY: wheel
-wheel: venv ## build a wheel that runs without Swift, in dist/
-	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist ./python
+wheel: venv library ## build a wheel that runs without Swift, in dist/
+	CNNLENS_LIBRARY=$(CURDIR)/$(LIBRARY) $(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist ./python
 	@ls -l dist/*.whl
 
 # Tests ---------------------------------------------------------------------------------------------
@@ -61,9 +58,13 @@ test-python: install ## the Python tests and the ONNX operator suite
 
 .PHONY: test-networks
 test-networks: install ## real networks against PyTorch (needs torch in .venv)
-	@$(BIN)/python -c 'import torch, torchvision' || \
-	  { echo "test-networks needs PyTorch: $(BIN)/pip install torch torchvision"; exit 1; }
-	$(BIN)/python Tests/Goldens/generate.py --networks
+	@$(BIN)/python -c 'import torch, torchvision, timm, onnxscript, onnxruntime' || \
+	  { echo "test-networks needs PyTorch: $(BIN)/pip install torch torchvision timm onnxscript onnxruntime"; exit 1; }
+	$(BIN)/python Tests/Goldens/generate.py networks $(NETWORKS)
+	CNNLENS_GOLDENS=$(NETWORKS) $(BIN)/python -m pytest python/tests/test_goldens.py
+
+# 8 GB.
+NETWORKS ?= $(CURDIR)/.build/networks
 
 # Tools ---------------------------------------------------------------------------------------------
 

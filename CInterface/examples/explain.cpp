@@ -16,7 +16,8 @@
 
 #include "cnnlens.h"
 
-namespace {
+namespace
+{
 
 const int64_t side = 224;
 
@@ -40,9 +41,9 @@ Picture read_ppm(const char *path)
     file >> magic >> picture.width >> picture.height >> largest;
     file.get();
     picture.bytes.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    const bool fits = picture.width > 0 && picture.height > 0 &&
-                      picture.bytes.size() / 3 / static_cast<std::size_t>(picture.width) ==
-                          static_cast<std::size_t>(picture.height);
+    const bool fits =
+        picture.width > 0 && picture.height > 0 &&
+        picture.bytes.size() / 3 / static_cast<std::size_t>(picture.width) == static_cast<std::size_t>(picture.height);
     if (!file || magic != "P6" || largest != 255 || !fits)
         throw std::runtime_error(std::string(path) + " is not a binary PPM (P6) of 8 bits");
     return picture;

@@ -51,15 +51,15 @@ typedef int32_t cnnlens_status;
 
 enum {
     CNNLENS_OK = 0,
-    CNNLENS_EINVALID = -1,      /* an argument is not allowed */
-    CNNLENS_ENOTFOUND = -2,     /* no file, layer or class of that name */
-    CNNLENS_EIO = -3,           /* a file cannot be read */
-    CNNLENS_EMODEL = -4,        /* a model file is broken */
-    CNNLENS_EUNSUPPORTED = -5,  /* a model file uses operators that are not known here; all are named */
-    CNNLENS_ESHAPE = -6,        /* shapes do not fit; both are named */
+    CNNLENS_EINVALID = -1,     /* an argument is not allowed */
+    CNNLENS_ENOTFOUND = -2,    /* no file, layer or class of that name */
+    CNNLENS_EIO = -3,          /* a file cannot be read */
+    CNNLENS_EMODEL = -4,       /* a model file is broken */
+    CNNLENS_EUNSUPPORTED = -5, /* a model file uses operators that are not known here; all are named */
+    CNNLENS_ESHAPE = -6,       /* shapes do not fit; both are named */
     CNNLENS_ENOMEM = -7,
-    CNNLENS_ECANCELLED = -8,    /* a callback asked to stop */
-    CNNLENS_EINTERNAL = -99     /* a fault in cnnlens; please report it */
+    CNNLENS_ECANCELLED = -8, /* a callback asked to stop */
+    CNNLENS_EINTERNAL = -99  /* a fault in cnnlens; please report it */
 };
 
 /* What went wrong in the last call on this thread that failed: one line, no full stop. "" if none has.
@@ -71,9 +71,9 @@ CNNLENS_API const char *cnnlens_last_error(void);
 #define CNNLENS_MAX_RANK 8
 
 typedef struct {
-    float *data;                       /* not written through where an array is an input */
-    int64_t rank;                      /* 0...8 */
-    int64_t shape[CNNLENS_MAX_RANK];   /* the first `rank` count, outermost first */
+    float *data;                     /* not written through where an array is an input */
+    int64_t rank;                    /* 0...8 */
+    int64_t shape[CNNLENS_MAX_RANK]; /* the first `rank` count, outermost first */
 } cnnlens_array;
 
 /* ---- Callbacks ----------------------------------------------------------------------------------------- */
@@ -109,8 +109,7 @@ CNNLENS_API int64_t cnnlens_model_input_count(const cnnlens_model *model);
 CNNLENS_API const char *cnnlens_model_input_name(const cnnlens_model *model, int64_t index);
 
 /* Fills in out->rank and out->shape, -1 where any size will do; out->data is left alone. */
-CNNLENS_API cnnlens_status cnnlens_model_input_shape(cnnlens_array *out, const cnnlens_model *model,
-                                                     int64_t index);
+CNNLENS_API cnnlens_status cnnlens_model_input_shape(cnnlens_array *out, const cnnlens_model *model, int64_t index);
 
 CNNLENS_API int64_t cnnlens_model_output_count(const cnnlens_model *model);
 CNNLENS_API const char *cnnlens_model_output_name(const cnnlens_model *model, int64_t index);
@@ -134,17 +133,17 @@ enum { CNNLENS_ORDER_RGB = 0, CNNLENS_ORDER_BGR = 1 };
 
 /* How a network wants its pictures: input = (scale * picture - mean) / deviation, channel by channel. */
 typedef struct {
-    uint32_t struct_size;  /* sizeof(cnnlens_preprocessing_options) */
-    int32_t order;         /* CNNLENS_ORDER_*: the network's channel order */
-    int32_t channels;      /* 3, or 1 for grey pictures; how many of the numbers below count */
-    float scale;           /* 1, or 255 for networks trained on bytes */
-    float mean[4];         /* in the network's channel order */
-    float deviation[4];    /* in the network's channel order */
+    uint32_t struct_size; /* sizeof(cnnlens_preprocessing_options) */
+    int32_t order;        /* CNNLENS_ORDER_*: the network's channel order */
+    int32_t channels;     /* 3, or 1 for grey pictures; how many of the numbers below count */
+    float scale;          /* 1, or 255 for networks trained on bytes */
+    float mean[4];        /* in the network's channel order */
+    float deviation[4];   /* in the network's channel order */
 } cnnlens_preprocessing_options;
 
-#define CNNLENS_PREPROCESSING_OPTIONS_INIT \
-    { sizeof(cnnlens_preprocessing_options), CNNLENS_ORDER_RGB, 3, 1.0f, \
-      { 0.485f, 0.456f, 0.406f, 0.0f }, { 0.229f, 0.224f, 0.225f, 1.0f } }
+#define CNNLENS_PREPROCESSING_OPTIONS_INIT                                                                             \
+    { sizeof(cnnlens_preprocessing_options), CNNLENS_ORDER_RGB, 3, 1.0f, { 0.485f, 0.456f, 0.406f, 0.0f },             \
+      { 0.229f, 0.224f, 0.225f, 1.0f } }
 
 /* The same network, seeing pictures: its input is RGB (or grey) in [0, 1], N x C x H x W, and gradients come
  * out in these units. `options` NULL: what the file's metadata says, else ImageNet's numbers, as in _INIT. */
@@ -156,20 +155,20 @@ CNNLENS_API cnnlens_status cnnlens_model_seeing_images(cnnlens_model **out, cons
 typedef struct cnnlens_summary cnnlens_summary;
 
 typedef struct {
-    uint32_t struct_size;        /* sizeof(cnnlens_summary_row), set by the caller */
-    int32_t rank;                /* of `shape` */
-    const char *name;            /* belongs to the summary */
-    const char *kind;            /* "Conv"; belongs to the summary */
+    uint32_t struct_size; /* sizeof(cnnlens_summary_row), set by the caller */
+    int32_t rank;         /* of `shape` */
+    const char *name;     /* belongs to the summary */
+    const char *kind;     /* "Conv"; belongs to the summary */
     int64_t shape[CNNLENS_MAX_RANK];
     int64_t parameters;
     int64_t multiply_adds;
     int64_t activation_bytes;
-    double receptive_field[2];   /* height, width; -1: the whole picture, stride and padding then say nothing */
-    double stride[2];            /* pixels of the input between neighbours */
-    double padding[2];           /* pixels of the input that the first unit sees beyond its edge */
+    double receptive_field[2]; /* height, width; -1: the whole picture, stride and padding then say nothing */
+    double stride[2];          /* pixels of the input between neighbours */
+    double padding[2];         /* pixels of the input that the first unit sees beyond its edge */
 } cnnlens_summary_row;
 
-#define CNNLENS_SUMMARY_ROW_INIT \
+#define CNNLENS_SUMMARY_ROW_INIT                                                                                       \
     { sizeof(cnnlens_summary_row), 0, 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0 }, 0, 0, 0, { 0, 0 }, { 0, 0 }, { 0, 0 } }
 
 /* One row a layer at the given input shapes (`inputs[i].data` is not looked at). `input_count` 0: the model's
@@ -199,9 +198,8 @@ CNNLENS_API cnnlens_status cnnlens_session_set_interrupt(cnnlens_session *sessio
 
 /* The shapes that `layers` have for inputs of the given shapes (`inputs[i].data` is not looked at): fills in
  * out[i].rank and out[i].shape; out[i].data is left alone. */
-CNNLENS_API cnnlens_status cnnlens_layer_shape(cnnlens_array *out, cnnlens_session *session,
-                                               const char *const *layers, int64_t layer_count,
-                                               const cnnlens_array *inputs, int64_t input_count);
+CNNLENS_API cnnlens_status cnnlens_layer_shape(cnnlens_array *out, cnnlens_session *session, const char *const *layers,
+                                               int64_t layer_count, const cnnlens_array *inputs, int64_t input_count);
 
 /* The activations of `layers`. Only the part of the network that they need is computed. */
 CNNLENS_API cnnlens_status cnnlens_run(cnnlens_array *out, cnnlens_session *session, const char *const *layers,
@@ -235,8 +233,8 @@ CNNLENS_API cnnlens_status cnnlens_objective_channel(cnnlens_objective **out, co
 /* Half the sum of the squares of a layer. */
 CNNLENS_API cnnlens_status cnnlens_objective_layer(cnnlens_objective **out, const char *layer);
 /* The mean over positions of <activations, vector>; `vector` has one number per channel. */
-CNNLENS_API cnnlens_status cnnlens_objective_direction(cnnlens_objective **out, const char *layer,
-                                                       const float *vector, int64_t count);
+CNNLENS_API cnnlens_status cnnlens_objective_direction(cnnlens_objective **out, const char *layer, const float *vector,
+                                                       int64_t count);
 /* <activations, mask>; `mask` has the shape of one image's activations. */
 CNNLENS_API cnnlens_status cnnlens_objective_group(cnnlens_objective **out, const char *layer,
                                                    const cnnlens_array *mask);
@@ -249,14 +247,14 @@ CNNLENS_API void cnnlens_objective_free(cnnlens_objective *objective);
 
 /* What a ReLU does on the way back. */
 enum {
-    CNNLENS_RULE_GRADIENT = 0,   /* the derivative */
-    CNNLENS_RULE_DECONVNET = 1,  /* Zeiler & Fergus 2014, arXiv:1311.2901 */
-    CNNLENS_RULE_GUIDED = 2      /* Springenberg et al. 2015, arXiv:1412.6806 */
+    CNNLENS_RULE_GRADIENT = 0,  /* the derivative */
+    CNNLENS_RULE_DECONVNET = 1, /* Zeiler & Fergus 2014, arXiv:1311.2901 */
+    CNNLENS_RULE_GUIDED = 2     /* Springenberg et al. 2015, arXiv:1412.6806 */
 };
 
 typedef struct {
-    uint32_t struct_size;  /* sizeof(cnnlens_gradient_options) */
-    int32_t rule;          /* CNNLENS_RULE_*; default CNNLENS_RULE_GRADIENT */
+    uint32_t struct_size; /* sizeof(cnnlens_gradient_options) */
+    int32_t rule;         /* CNNLENS_RULE_*; default CNNLENS_RULE_GRADIENT */
 } cnnlens_gradient_options;
 
 #define CNNLENS_GRADIENT_OPTIONS_INIT { sizeof(cnnlens_gradient_options), CNNLENS_RULE_GRADIENT }
@@ -284,23 +282,23 @@ CNNLENS_API cnnlens_status cnnlens_session_native(cnnlens_array *out, const cnnl
 
 /* One number a pixel from one number per channel. */
 enum {
-    CNNLENS_REDUCE_DEFAULT = 0,   /* MAXIMUM for saliency, SUM for the others */
-    CNNLENS_REDUCE_MAXIMUM = 1,   /* of the absolute values */
-    CNNLENS_REDUCE_ABSOLUTE = 2,  /* the sum of the absolute values */
-    CNNLENS_REDUCE_SUM = 3,       /* signed */
-    CNNLENS_REDUCE_NONE = 4       /* out is N x C x H x W, otherwise N x H x W */
+    CNNLENS_REDUCE_DEFAULT = 0,  /* MAXIMUM for saliency, SUM for the others */
+    CNNLENS_REDUCE_MAXIMUM = 1,  /* of the absolute values */
+    CNNLENS_REDUCE_ABSOLUTE = 2, /* the sum of the absolute values */
+    CNNLENS_REDUCE_SUM = 3,      /* signed */
+    CNNLENS_REDUCE_NONE = 4      /* out is N x C x H x W, otherwise N x H x W */
 };
 
 typedef struct {
-    uint32_t struct_size;  /* sizeof(cnnlens_attribution_options) */
-    int32_t reduction;     /* CNNLENS_REDUCE_* */
+    uint32_t struct_size; /* sizeof(cnnlens_attribution_options) */
+    int32_t reduction;    /* CNNLENS_REDUCE_* */
 } cnnlens_attribution_options;
 
 #define CNNLENS_ATTRIBUTION_OPTIONS_INIT { sizeof(cnnlens_attribution_options), CNNLENS_REDUCE_DEFAULT }
 
 /* |gradient|. Simonyan, Vedaldi & Zisserman 2013, section 3, arXiv:1312.6034 */
-CNNLENS_API cnnlens_status cnnlens_saliency(cnnlens_array *out, cnnlens_session *session,
-                                            const cnnlens_array *image, const cnnlens_objective *objective,
+CNNLENS_API cnnlens_status cnnlens_saliency(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                            const cnnlens_objective *objective,
                                             const cnnlens_attribution_options *options);
 /* gradient * image. Shrikumar et al. 2016, arXiv:1605.01713 */
 CNNLENS_API cnnlens_status cnnlens_grad_x_input(cnnlens_array *out, cnnlens_session *session,
@@ -311,18 +309,18 @@ CNNLENS_API cnnlens_status cnnlens_guided_backprop(cnnlens_array *out, cnnlens_s
                                                    const cnnlens_array *image, const cnnlens_objective *objective,
                                                    const cnnlens_attribution_options *options);
 /* Zeiler & Fergus 2014, arXiv:1311.2901 */
-CNNLENS_API cnnlens_status cnnlens_deconvnet(cnnlens_array *out, cnnlens_session *session,
-                                             const cnnlens_array *image, const cnnlens_objective *objective,
+CNNLENS_API cnnlens_status cnnlens_deconvnet(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                             const cnnlens_objective *objective,
                                              const cnnlens_attribution_options *options);
 
 enum { CNNLENS_UPSAMPLE_BILINEAR = 0, CNNLENS_UPSAMPLE_NEAREST = 1 };
 
 typedef struct {
-    uint32_t struct_size;    /* sizeof(cnnlens_cam_options) */
-    int32_t keeps_positive;  /* 1: negative values become 0 (the paper's ReLU); 0: signed. Default 1 */
-    const char *layer;       /* NULL: the last layer with a spatial map */
-    int32_t upsample;        /* CNNLENS_UPSAMPLE_*; default bilinear */
-    int32_t reserved;        /* 0 */
+    uint32_t struct_size;   /* sizeof(cnnlens_cam_options) */
+    int32_t keeps_positive; /* 1: negative values become 0 (the paper's ReLU); 0: signed. Default 1 */
+    const char *layer;      /* NULL: the last layer with a spatial map */
+    int32_t upsample;       /* CNNLENS_UPSAMPLE_*; default bilinear */
+    int32_t reserved;       /* 0 */
 } cnnlens_cam_options;
 
 #define CNNLENS_CAM_OPTIONS_INIT { sizeof(cnnlens_cam_options), 1, 0, CNNLENS_UPSAMPLE_BILINEAR, 0 }
@@ -332,9 +330,8 @@ typedef struct {
 CNNLENS_API cnnlens_status cnnlens_cam(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
                                        const cnnlens_objective *objective);
 /* Selvaraju et al. 2017, arXiv:1610.02391. out is N x H x W. */
-CNNLENS_API cnnlens_status cnnlens_grad_cam(cnnlens_array *out, cnnlens_session *session,
-                                            const cnnlens_array *image, const cnnlens_objective *objective,
-                                            const cnnlens_cam_options *options);
+CNNLENS_API cnnlens_status cnnlens_grad_cam(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                            const cnnlens_objective *objective, const cnnlens_cam_options *options);
 /* Grad-CAM times guided backprop summed over the channels, section 3.2 of the same paper. out is N x H x W.
  * Of the options only `layer` counts. */
 CNNLENS_API cnnlens_status cnnlens_guided_grad_cam(cnnlens_array *out, cnnlens_session *session,
@@ -346,17 +343,16 @@ CNNLENS_API cnnlens_status cnnlens_guided_grad_cam(cnnlens_array *out, cnnlens_s
 enum { CNNLENS_NORM_MAXIMUM = 0, CNNLENS_NORM_EUCLIDEAN = 1, CNNLENS_NORM_ABSOLUTE = 2 };
 
 typedef struct {
-    uint32_t struct_size;  /* sizeof(cnnlens_fgsm_options) */
-    int32_t norm;          /* CNNLENS_NORM_*, in which epsilon is measured; default the largest change */
-    double epsilon;        /* in units of the input; default 8/255 */
-    int32_t is_targeted;   /* 1: towards `labels`, 0: away from them; default 0 */
-    int32_t is_clamped;    /* 1: the result stays in low...high; default 1 */
-    float low;             /* default 0 */
-    float high;            /* default 1 */
+    uint32_t struct_size; /* sizeof(cnnlens_fgsm_options) */
+    int32_t norm;         /* CNNLENS_NORM_*, in which epsilon is measured; default the largest change */
+    double epsilon;       /* in units of the input; default 8/255 */
+    int32_t is_targeted;  /* 1: towards `labels`, 0: away from them; default 0 */
+    int32_t is_clamped;   /* 1: the result stays in low...high; default 1 */
+    float low;            /* default 0 */
+    float high;           /* default 1 */
 } cnnlens_fgsm_options;
 
-#define CNNLENS_FGSM_OPTIONS_INIT \
-    { sizeof(cnnlens_fgsm_options), CNNLENS_NORM_MAXIMUM, 8.0 / 255.0, 0, 1, 0.0f, 1.0f }
+#define CNNLENS_FGSM_OPTIONS_INIT { sizeof(cnnlens_fgsm_options), CNNLENS_NORM_MAXIMUM, 8.0 / 255.0, 0, 1, 0.0f, 1.0f }
 
 /* One step along the sign of the gradient of the loss. Goodfellow, Shlens & Szegedy 2015, arXiv:1412.6572.
  * `labels`: one for all images, or one per image; NULL: what the network says now. out has image's shape. */

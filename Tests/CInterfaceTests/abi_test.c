@@ -139,18 +139,23 @@ static void null_is_an_error_and_no_crash(const cnnlens_model *model)
     CHECK(cnnlens_session_scores(NULL, 0, NULL) < 0 && cnnlens_session_targets(NULL, 0, NULL) < 0);
     CHECK(cnnlens_session_native(NULL, NULL) < 0);
     CHECK(cnnlens_saliency(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_grad_x_input(NULL, NULL, NULL, NULL, NULL) < 0);
-    CHECK(cnnlens_guided_backprop(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_deconvnet(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_guided_backprop(NULL, NULL, NULL, NULL, NULL) < 0 &&
+          cnnlens_deconvnet(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_cam(NULL, NULL, NULL, NULL) < 0 && cnnlens_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0);
-    CHECK(cnnlens_guided_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_fgsm(NULL, NULL, NULL, NULL, 0, NULL) < 0);
+    CHECK(cnnlens_guided_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0 &&
+          cnnlens_fgsm(NULL, NULL, NULL, NULL, 0, NULL) < 0);
 
     number = -1;
     CHECK(cnnlens_objective_logit(NULL, &number, 1) < 0 && cnnlens_objective_logit(&objective, NULL, 1) < 0);
     CHECK(cnnlens_objective_logit(&objective, &number, 1) < 0 && cnnlens_objective_logit(&objective, &number, 0) < 0);
     CHECK(cnnlens_objective_logit(&objective, &number, -5) < 0 && cnnlens_objective_top(NULL) < 0);
-    CHECK(cnnlens_objective_probability(&objective, NULL, 1) < 0 && cnnlens_objective_cross_entropy(&objective, NULL, 1) < 0);
-    CHECK(cnnlens_objective_unit(&objective, NULL, 0, 0, 0) < 0 && cnnlens_objective_unit(&objective, "x", -1, 0, 0) < 0);
+    CHECK(cnnlens_objective_probability(&objective, NULL, 1) < 0 &&
+          cnnlens_objective_cross_entropy(&objective, NULL, 1) < 0);
+    CHECK(cnnlens_objective_unit(&objective, NULL, 0, 0, 0) < 0 &&
+          cnnlens_objective_unit(&objective, "x", -1, 0, 0) < 0);
     CHECK(cnnlens_objective_channel(&objective, NULL, 0) < 0 && cnnlens_objective_layer(&objective, NULL) < 0);
-    CHECK(cnnlens_objective_direction(&objective, "x", NULL, 3) < 0 && cnnlens_objective_direction(&objective, "x", &score, 0) < 0);
+    CHECK(cnnlens_objective_direction(&objective, "x", NULL, 3) < 0 &&
+          cnnlens_objective_direction(&objective, "x", &score, 0) < 0);
     CHECK(cnnlens_objective_group(&objective, "x", NULL) < 0 && cnnlens_objective_group(&objective, "x", &array) < 0);
     CHECK(cnnlens_objective_sum(&objective, NULL, NULL, 1) < 0 && cnnlens_objective_sum(&objective, NULL, NULL, 0) < 0);
     {
@@ -381,7 +386,8 @@ static void objectives_add_and_scale(scene *it)
     CHECK(cnnlens_objective_sum(&sum, terms, weights, 2) == CNNLENS_OK);
     cnnlens_objective_free(logit); /* the sum keeps what it needs */
     CHECK(cnnlens_gradient(&it->gradient, it->session, it->layers, 1, &it->image, 1, sum, NULL) == CNNLENS_OK);
-    CHECK(cnnlens_session_scores(&two, 1, it->session) == CNNLENS_OK && fabsf(two - 2 * one) <= 1e-4f * fabsf(one) + 1e-6f);
+    CHECK(cnnlens_session_scores(&two, 1, it->session) == CNNLENS_OK &&
+          fabsf(two - 2 * one) <= 1e-4f * fabsf(one) + 1e-6f);
     CHECK(cnnlens_objective_logit(&wrong, &far, 1) == CNNLENS_OK);
     CHECK(cnnlens_gradient(&it->gradient, it->session, it->layers, 1, &it->image, 1, wrong, NULL) < 0);
     cnnlens_objective_free(wrong);

@@ -44,9 +44,9 @@ static int import_errors(void)
         PyObject **place;
         const char *name;
     } classes[] = {
-        { &error_class, "Error" },       { &invalid_argument, "InvalidArgument" },
-        { &not_found, "NotFound" },      { &model_error, "ModelError" },
-        { &cancelled, "Cancelled" },    { &out_of_memory, "OutOfMemory" },
+        { &error_class, "Error" },   { &invalid_argument, "InvalidArgument" },
+        { &not_found, "NotFound" },  { &model_error, "ModelError" },
+        { &cancelled, "Cancelled" }, { &out_of_memory, "OutOfMemory" },
     };
     PyObject *module = PyImport_ImportModule("cnnlens._errors");
     if (!module)

@@ -4,8 +4,7 @@
 #include "native.h"
 
 typedef struct {
-    PyObject_HEAD
-    cnnlens_model *model;
+    PyObject_HEAD cnnlens_model *model;
 } Model;
 
 static PyTypeObject *model_type;
@@ -48,10 +47,8 @@ static PyObject *open_model(PyObject *module, PyObject *args)
     cnnlens_model *model = NULL;
     cnnlens_status status;
     const char *bytes = PyBytes_AsString(path);
-    Py_BEGIN_ALLOW_THREADS
-    status = cnnlens_model_open(&model, bytes);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(path);
+    Py_BEGIN_ALLOW_THREADS status = cnnlens_model_open(&model, bytes);
+    Py_END_ALLOW_THREADS Py_DECREF(path);
     return status == CNNLENS_OK ? wrap(model) : native_fail(status);
 }
 
@@ -64,10 +61,8 @@ static PyObject *open_model_bytes(PyObject *module, PyObject *args)
         return NULL;
     cnnlens_model *model = NULL;
     cnnlens_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = cnnlens_model_open_bytes(&model, bytes.len > 0 ? bytes.buf : "", bytes.len, name);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&bytes);
+    Py_BEGIN_ALLOW_THREADS status = cnnlens_model_open_bytes(&model, bytes.len > 0 ? bytes.buf : "", bytes.len, name);
+    Py_END_ALLOW_THREADS PyBuffer_Release(&bytes);
     return status == CNNLENS_OK ? wrap(model) : native_fail(status);
 }
 
@@ -75,7 +70,8 @@ static PyObject *open_model_bytes(PyObject *module, PyObject *args)
 
 static PyObject *text(const char *string)
 {
-    return string ? PyUnicode_DecodeUTF8(string, (Py_ssize_t)strlen(string), "replace") : native_fail(CNNLENS_EINTERNAL);
+    return string ? PyUnicode_DecodeUTF8(string, (Py_ssize_t)strlen(string), "replace")
+                  : native_fail(CNNLENS_EINTERNAL);
 }
 
 static PyObject *list(PyObject *self, int64_t count_of(const cnnlens_model *),
@@ -183,7 +179,8 @@ static PyObject *seeing_images(PyObject *self, PyObject *args)
         return NULL;
     Py_ssize_t channels = PySequence_Size(mean);
     if (channels != 1 && channels != 3)
-        return channels < 0 ? NULL : native_invalid("mean has %zd numbers; it needs 3, or 1 for grey pictures", channels);
+        return channels < 0 ? NULL
+                            : native_invalid("mean has %zd numbers; it needs 3, or 1 for grey pictures", channels);
     if (floats(options.mean, mean, channels) < 0 || floats(options.deviation, deviation, channels) < 0)
         return NULL;
     options.channels = (int32_t)channels;
@@ -219,10 +216,8 @@ static PyObject *summary(PyObject *self, PyObject *args)
     cnnlens_summary *summary = NULL;
     cnnlens_status status;
     cnnlens_model *model = ((Model *)self)->model;
-    Py_BEGIN_ALLOW_THREADS
-    status = cnnlens_summary_new(&summary, model, shapes.arrays, shapes.count);
-    Py_END_ALLOW_THREADS
-    native_arrays_release(&shapes);
+    Py_BEGIN_ALLOW_THREADS status = cnnlens_summary_new(&summary, model, shapes.arrays, shapes.count);
+    Py_END_ALLOW_THREADS native_arrays_release(&shapes);
     if (status != CNNLENS_OK)
         return native_fail(status);
     PyObject *rows = PyList_New(0);

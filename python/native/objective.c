@@ -2,8 +2,7 @@
 #include "native.h"
 
 typedef struct {
-    PyObject_HEAD
-    cnnlens_objective *objective;
+    PyObject_HEAD cnnlens_objective *objective;
 } Objective;
 
 static PyTypeObject *objective_type;

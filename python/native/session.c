@@ -4,8 +4,7 @@
 #include "native.h"
 
 typedef struct {
-    PyObject_HEAD
-    cnnlens_session *session;
+    PyObject_HEAD cnnlens_session *session;
     double asked; /* when signals were last looked at, in seconds */
 } Session;
 
@@ -38,11 +37,11 @@ static int32_t look_for_signals(void *payload)
 }
 
 /* Runs a call into the library without the GIL. */
-#define COMPUTE(self, call)                \
-    do {                                   \
-        (self)->asked = now();             \
-        Py_BEGIN_ALLOW_THREADS status = call; \
-        Py_END_ALLOW_THREADS               \
+#define COMPUTE(self, call)                                                                                            \
+    do {                                                                                                               \
+        (self)->asked = now();                                                                                         \
+        Py_BEGIN_ALLOW_THREADS status = call;                                                                          \
+        Py_END_ALLOW_THREADS                                                                                           \
     } while (0)
 
 static PyObject *none(cnnlens_status status)
@@ -126,7 +125,8 @@ static PyObject *run_or_gradient(Session *self, PyObject *names, PyObject *given
     if (native_strings_get(&layers, names) < 0)
         return NULL;
     PyObject *result = NULL;
-    if (native_arrays_get(&inputs, given, 0, "the input") < 0 || native_arrays_get(&outputs, wanted, 1, "the output") < 0)
+    if (native_arrays_get(&inputs, given, 0, "the input") < 0 ||
+        native_arrays_get(&outputs, wanted, 1, "the output") < 0)
         goto done;
     if (outputs.count != layers.count) {
         native_invalid("%zd layers but %zd outputs", layers.count, outputs.count);
@@ -139,8 +139,8 @@ static PyObject *run_or_gradient(Session *self, PyObject *names, PyObject *given
         COMPUTE(self, cnnlens_gradient(outputs.arrays, self->session, layers.items, layers.count, inputs.arrays,
                                        inputs.count, objective, &options));
     else
-        COMPUTE(self, cnnlens_run(outputs.arrays, self->session, layers.items, layers.count, inputs.arrays,
-                                  inputs.count));
+        COMPUTE(self,
+                cnnlens_run(outputs.arrays, self->session, layers.items, layers.count, inputs.arrays, inputs.count));
     result = none(status);
 done:
     native_arrays_release(&inputs);
@@ -162,7 +162,8 @@ static PyObject *gradient(PyObject *self, PyObject *args)
     PyObject *names, *given, *wanted, *goal;
     cnnlens_objective *objective;
     int rule;
-    if (!PyArg_ParseTuple(args, "OOOOi", &names, &given, &wanted, &goal, &rule) || native_objective(&objective, goal) < 0)
+    if (!PyArg_ParseTuple(args, "OOOOi", &names, &given, &wanted, &goal, &rule) ||
+        native_objective(&objective, goal) < 0)
         return NULL;
     return run_or_gradient((Session *)self, names, given, wanted, 1, objective, rule);
 }
@@ -177,7 +178,8 @@ static PyObject *predict(PyObject *object, PyObject *args)
         return NULL;
     PyObject *result = NULL;
     native_arrays image = { 0 }, probabilities = { 0 };
-    if (native_array_get(&image, given, 0, "the image") < 0 || native_array_get(&probabilities, wanted, 1, "the output") < 0)
+    if (native_array_get(&image, given, 0, "the image") < 0 ||
+        native_array_get(&probabilities, wanted, 1, "the output") < 0)
         goto done;
     const cnnlens_array *out = probabilities.arrays;
     if (out->rank != 2 || image.arrays->rank < 1 || out->shape[0] != image.arrays->shape[0] ||

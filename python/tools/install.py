@@ -2,6 +2,7 @@
 """Builds the package and installs it into the environment that runs this, unless that was done already."""
 
 import hashlib
+import os
 import pathlib
 import subprocess
 import sys
@@ -24,13 +25,16 @@ def fingerprint(library: pathlib.Path) -> str:
 
 def main() -> None:
     built = subprocess.run([ROOT / "CInterface/build_library.sh"], check=True, stdout=subprocess.PIPE, text=True)
-    now = fingerprint(pathlib.Path(built.stdout.strip()))
+    library = built.stdout.strip()
+    now = fingerprint(pathlib.Path(library))
     stamp = pathlib.Path(sys.prefix) / ".cnnlens-installed"
     if stamp.exists() and stamp.read_text() == now:
         return
     print("installing cnnlens", flush=True)
+    # pip's environment differs from ours, and SwiftPM would build everything anew in it.
+    environment = {**os.environ, "CNNLENS_LIBRARY": library}
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--force-reinstall"]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(PACKAGE)], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(PACKAGE)], check=True, env=environment)
     stamp.write_text(now)
 
 
