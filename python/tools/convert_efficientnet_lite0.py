@@ -72,9 +72,7 @@ class GraphBuilder:
         stored = self.constant(f"{name}.float16", values.astype(np.float16))
         return self.node("Cast", name, [stored], to=TensorProto.FLOAT)
 
-    def convolution(
-        self, name: str, source: str, kernel: str, norm: str, *, stride: int = 1
-    ) -> str:
+    def convolution(self, name: str, source: str, kernel: str, norm: str, *, stride: int = 1) -> str:
         """A convolution with the batch normalization after it folded in."""
         weight = self.weights[f"{kernel}.weight"].astype(np.float64)
         gamma, beta, mean, variance = (
@@ -82,7 +80,7 @@ class GraphBuilder:
             for part in ("weight", "bias", "running_mean", "running_var")
         )
         gain = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
-        outputs, inputs_per_group, height, width = weight.shape
+        outputs, _, height, width = weight.shape
         return self.node(
             "Conv",
             name,
@@ -116,9 +114,7 @@ def build(weights: Mapping[str, np.ndarray], labels: list[str]) -> onnx.ModelPro
             if f"{key}._expand_conv.weight" in weights:
                 x = graph.convolution(f"{block}/expand", x, f"{key}._expand_conv", f"{key}._bn0")
                 x = graph.relu6(f"{block}/expand_relu6", x)
-            x = graph.convolution(
-                f"{block}/depthwise", x, f"{key}._depthwise_conv", f"{key}._bn1", stride=stride
-            )
+            x = graph.convolution(f"{block}/depthwise", x, f"{key}._depthwise_conv", f"{key}._bn1", stride=stride)
             x = graph.relu6(f"{block}/depthwise_relu6", x)
             x = graph.convolution(f"{block}/project", x, f"{key}._project_conv", f"{key}._bn2")
             if position > 0:
@@ -133,9 +129,7 @@ def build(weights: Mapping[str, np.ndarray], labels: list[str]) -> onnx.ModelPro
         graph.half("classifier.weight", weights["_fc.weight"]),
         graph.constant("classifier.bias", weights["_fc.bias"]),
     ]
-    graph.nodes.append(
-        helper.make_node("Gemm", [x, *parameters], ["logits"], name="classifier", transB=1)
-    )
+    graph.nodes.append(helper.make_node("Gemm", [x, *parameters], ["logits"], name="classifier", transB=1))
 
     model = helper.make_model(
         helper.make_graph(

@@ -195,15 +195,15 @@ def _checked(net: Network, given: Given, classes: list[int], images: Any, eps: f
     if given.views is None:
         now: Any = images
         before: list[AnyArray] = list(given.array)
-        unit = 1.0
+        channel_axis = 0
     else:
         now = images[0] if given.is_single else images
         before = [view.image.given for view in given.views]
-        unit = 1.0
+        channel_axis = 2
     prediction = _predicted(net, given, images)
     hits = np.array([found == wanted for found, wanted in zip(prediction.classes, classes, strict=True)])
     success: Any = hits if targeted else ~hits
-    sizes = np.array([_size(a, b) for a, b in zip(before, images, strict=True)]) * [unit, unit, 1.0]
+    sizes = np.array([_size(a, b, channel_axis) for a, b in zip(before, images, strict=True)])
     linf, l2, l0 = sizes[:, 0], sizes[:, 1], sizes[:, 2].astype(int)
     if given.is_single:
         return AttackResult(
@@ -224,10 +224,10 @@ def _predicted(net: Network, given: Given, images: Any) -> Prediction:
     return net.predict(images[0] if given.is_single else images)
 
 
-def _size(before: AnyArray, after: AnyArray) -> tuple[float, float, int]:
+def _size(before: AnyArray, after: AnyArray, channel_axis: int) -> tuple[float, float, int]:
+    """linf, l2 and l0 of a change."""
     unit = 255.0 if before.dtype == np.uint8 else 1.0
     change = (after.astype(np.float64) - before.astype(np.float64)) / unit
-    axis = 0 if before.dtype == np.float32 and change.ndim == 3 and before.shape[-1] not in (3, 4) else -1
     differs = change != 0
-    pixels = differs.any(axis=axis) if change.ndim == 3 else differs
+    pixels = differs.any(axis=channel_axis) if change.ndim == 3 else differs
     return float(np.abs(change).max(initial=0)), float(np.sqrt((change**2).sum())), int(pixels.sum())
