@@ -16,8 +16,12 @@ enum Limits {
   static let nameBytes = 1 << 27
   /// Kernels, strides, paddings, groups, repeats.
   static let attribute = 1 << 20
-  /// One dimension of a value that is resized, sliced, padded or tiled: its indices are listed.
-  static let listedIndices = 1 << 24
+  /// One dimension of a value that is sliced, padded or split: its indices are listed.
+  static let listedIndices = 1 << 22
+  /// One dimension of a picture that is resized: its indices are listed with their weights.
+  static let resizedDimension = 1 << 16
+  /// Characters of an error.
+  static let messageLength = 4000
   /// Floats of an input at which a model is tried out when it is loaded.
   static let triedInput = 1 << 28
   /// Positions are carried as floats while integers are moved about.

@@ -44,15 +44,20 @@ final class ONNXGraphBuilder {
 
   init(reserved: Set<String> = []) { self.reserved = reserved }
 
-  /// The wanted name, or with a number behind it if it is taken.
+  /// The wanted name, or with a number behind it if it is taken; taken from now on.
   func unusedName(_ wanted: String) -> String {
+    let name = proposedName(wanted)
+    used.insert(name)
+    return name
+  }
+
+  func proposedName(_ wanted: String) -> String {
     var name = wanted
     var number = 1
     while reserved.contains(name) || used.contains(name) {
       number += 1
       name = "\(wanted).\(number)"
     }
-    used.insert(name)
     return name
   }
 
@@ -253,9 +258,9 @@ extension ONNXCall {
   }
 
   /// Axes whose indices will be listed.
-  func checkListable(_ dimensions: [Int]) throws {
-    if let large = dimensions.first(where: { $0 > Limits.listedIndices }) {
-      throw LensError(.shapeMismatch, "a dimension of \(large) is too large here; at most \(Limits.listedIndices) is possible")
+  func checkListable(_ dimensions: [Int], limit: Int = Limits.listedIndices) throws {
+    if let large = dimensions.first(where: { $0 > limit }) {
+      throw LensError(.shapeMismatch, "a dimension of \(large) is too large here; at most \(limit) is possible")
     }
   }
 }

@@ -55,7 +55,7 @@ struct ONNXFolding {
   private mutating func run(_ call: ONNXCall, _ lower: ONNXLowering) throws -> [Tensor] {
     let builder = ONNXGraphBuilder()
     let alone = ONNXCall(
-      node: call.node, values: call.values, layers: call.node.outputs.map { read.contains($0) ? (builder.unusedName(names[$0]), []) : nil },
+      node: call.node, values: call.values, layers: call.node.outputs.map { read.contains($0) ? (names[$0], []) : nil },
       builder: builder, weights: nil, valueNames: call.valueNames)
     let outputs = try lower(alone)
     var tensors: [Tensor] = []

@@ -168,7 +168,7 @@ extension ONNXInliner {
   /// The nodes in an order in which each reads only what is there. Files are sorted; those that are not are put in order.
   private func sorted(_ nodes: [Onnx_NodeProto], in scope: Scope) throws -> [Onnx_NodeProto] {
     var producer: [String: Int] = [:]
-    for (index, node) in nodes.enumerated() { for name in node.output where !name.isEmpty { producer[name] = index } }
+    for (index, node) in nodes.enumerated() { for name in node.output where !name.isEmpty && scope.values[name] == nil { producer[name] = index } }
     let reads = try nodes.map { node in try ONNXInliner.names(readBy: node, depth: 0).compactMap { producer[$0] } }
     if zip(reads.indices, reads).allSatisfy({ index, sources in sources.allSatisfy { $0 < index } }) { return nodes }
     var readers = [[Int]](repeating: [], count: nodes.count)

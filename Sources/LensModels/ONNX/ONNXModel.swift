@@ -52,8 +52,14 @@ public final class ONNXModel: GraphSource {
     } catch let error as LensError {
       // A file nobody has called yet cannot have been called wrongly.
       let code = [.shapeMismatch, .invalidArgument].contains(error.code) ? .malformedModel : error.code
-      throw LensError(code, "\(name): \(error.message)")
+      throw located(LensError(code, error.message), name)
     }
+  }
+
+  /// The error with the file's name in front, on one line whatever names the file gives its nodes.
+  private static func located(_ error: LensError, _ file: String) -> LensError {
+    let scalars = error.message.unicodeScalars.prefix(Limits.messageLength)
+    return LensError(error.code, scalars.map { $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : String($0) }.joined()).within(file)
   }
 
   private static func parse(_ bytes: UnsafeRawBufferPointer) throws -> Onnx_ModelProto {
@@ -106,7 +112,7 @@ public final class ONNXModel: GraphSource {
   }
 
   public func graph(for inputs: [Shape], reaching layers: Set<Layer>?) throws -> Graph {
-    do { return try specialized(to: inputs, reaching: layers) } catch let error as LensError { throw error.within(file) }
+    do { return try specialized(to: inputs, reaching: layers) } catch let error as LensError { throw ONNXModel.located(error, file) }
   }
 
   private func specialized(to shapes: [Shape], reaching wanted: Set<Layer>?) throws -> Graph {

@@ -81,7 +81,7 @@ struct ONNXSpecialization {
   private func names(_ value: Int) -> (name: String, aliases: [String])? {
     guard program.read.contains(value) else { return nil }
     if let layer = layers[value] { return (layer.name, layer.aliases) }
-    return (builder.unusedName(program.names[value]), [])
+    return (builder.proposedName(program.names[value]), [])
   }
 
   private mutating func branch(_ node: ONNXNode, _ inputs: [ONNXValue]) throws -> [ONNXValue] {

@@ -30,7 +30,7 @@ extension ONNXCall {
       throw LensError(.malformedModel, "scales are \(scales) for a value of shape \(shape)")
     }
     let output = zip(shape.dimensions, scales).map { Int((Double($0) * $1).rounded(.down)) }
-    try checkListable(zip(output, scales).filter { $1 != 1 }.map { max($0.0, 1) })
+    try checkListable(zip(output, shape.dimensions).filter { $0 != $1 }.map { max($0, $1) }, limit: Limits.resizedDimension)
     return (output, scales)
   }
 
@@ -57,6 +57,7 @@ extension ONNXCall {
       }
       try keepAspectRatio(&output, &scales, shape, resolved)
     }
+    try checkListable(zip(output, shape.dimensions).filter { $0 != $1 }.map { max($0, $1) }, limit: Limits.resizedDimension)
     var roi = [Double](repeating: 0, count: rank) + [Double](repeating: 1, count: rank)
     let coordinates = try coordinates {
       let given = try tensor(1, "roi").values
@@ -80,7 +81,6 @@ extension ONNXCall {
       scales[axis] = scale
       output[axis] = Int((scale * Double(shape[axis])).rounded(.toNearestOrAwayFromZero))
     }
-    try checkListable(output)
   }
 
   private func interpolation() throws -> Resize.Mode {
