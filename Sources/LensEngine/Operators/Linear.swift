@@ -25,45 +25,14 @@ public struct Linear: Operator {
     let outputs = weights.shape[0], inputs = weights.shape[1], rows = shape.count(0..<shape.rank - 1)
     let result = try Shape(checking: Array(shape.dimensions.dropLast()) + [outputs])
     let bias = Table(bias ?? [Float](repeating: 0, count: outputs))
-    return Stage(output: result, overwrites: true) { pass in
-      let x = pass.input(0), y = pass.output, w = weights.pointer
-      parallel(outputs, grain: max(1, (1 << 15) / max(inputs, 1))) {
-        for o in $0 {
-          for row in 0..<rows { y[row * outputs + o] = dot(x + row * inputs, w + o * inputs, inputs) + bias.base[o] }
-        }
-      }
+    let forward = MatrixProduct(m: rows, n: outputs, k: inputs, transposesB: true)
+    let backward = MatrixProduct(m: rows, n: inputs, k: outputs)
+    return Stage(output: result, scratchCount: max(forward.scratchCount, backward.scratchCount), overwrites: true) { pass in
+      for row in 0..<rows { (pass.output + row * outputs).update(from: bias.base, count: outputs) }
+      forward.run(pass.input(0), weights.pointer, into: pass.output, accumulates: true, scratch: pass.scratch)
     } backward: { pass in
-      guard let dx = pass.inputGradient(0) else { return }
-      let dy = pass.outputGradient, w = weights.pointer, adds = pass.accumulates(0)
-      let width = 512, bands = (inputs + width - 1) / width
-      parallel(rows * bands, grain: max(1, (1 << 15) / max(outputs * width, 1))) {
-        for job in $0 {
-          let row = job / bands, from = job % bands * width, count = min(width, inputs - from)
-          let dx = dx + row * inputs + from, dy = dy + row * outputs
-          if !adds { dx.update(repeating: 0, count: count) }
-          for o in 0..<outputs {
-            let w = w + o * inputs + from, g = dy[o]
-            for i in 0..<count { dx[i] += g * w[i] }
-          }
-        }
-      }
+      guard let gradient = pass.inputGradient(0) else { return }
+      backward.run(pass.outputGradient, weights.pointer, into: gradient, accumulates: pass.accumulates(0), scratch: pass.scratch)
     }
   }
-}
-
-/// <a, b>, in sixteen sums.
-@inline(__always)
-func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
-  var sums = SIMD16<Float>(repeating: 0)
-  var i = 0
-  while i + 16 <= count {
-    sums += SIMD16<Float>.load(a + i) * SIMD16<Float>.load(b + i)
-    i += 16
-  }
-  var sum = sums.sum()
-  while i < count {
-    sum += a[i] * b[i]
-    i += 1
-  }
-  return sum
 }

@@ -13,42 +13,31 @@ public struct MatrixMultiply: Operator {
   public func stage(for shapes: [Shape], in layouts: Layouts) throws -> Stage {
     let product = try Product(shapes[0], shapes[1])
     let (m, k, n) = (product.m, product.k, product.n), batches = product.count
-    let left = Table(product.left), right = Table(product.right)
-    let leftUses = product.leftUses, rightUses = product.rightUses
-    return Stage(output: product.output, keeps: .inputs, overwrites: true) { pass in
-      let a = pass.input(0), b = pass.input(1), y = pass.output
-      parallel(batches * m, grain: max(1, (1 << 14) / max(k * n, 1))) {
-        for row in $0 {
-          let y = y + row * n, a = a + (left.base[row / m] * m + row % m) * k, b = b + right.base[row / m] * k * n
-          y.update(repeating: 0, count: n)
-          for p in 0..<k { for j in 0..<n { y[j] += a[p] * b[p * n + j] } }
-        }
+    let forward = MatrixProduct(m: m, n: n, k: k)
+    let byLeft = MatrixProduct(m: m, n: k, k: n, transposesB: true), byRight = MatrixProduct(m: k, n: n, k: m, transposesA: true)
+    let scratchCount = max(forward.scratchCount, byLeft.scratchCount, byRight.scratchCount)
+    return Stage(output: product.output, keeps: .inputs, scratchCount: scratchCount, overwrites: true) { pass in
+      for i in 0..<batches {
+        forward.run(
+          pass.input(0) + product.left[i] * m * k, pass.input(1) + product.right[i] * k * n, into: pass.output + i * m * n,
+          scratch: pass.scratch)
       }
     } backward: { pass in
-      let a = pass.input(0), b = pass.input(1), dy = pass.outputGradient
       if let gradient = pass.inputGradient(0) {
-        let adds = pass.accumulates(0)
-        parallel(leftUses.count * m, grain: max(1, (1 << 14) / max(k * n, 1))) {
-          for row in $0 {
-            let da = gradient + row * k
-            if !adds { da.update(repeating: 0, count: k) }
-            for batch in leftUses[row / m] {
-              let dy = dy + (batch * m + row % m) * n, b = b + right.base[batch] * k * n
-              for p in 0..<k { da[p] += dot(dy, b + p * n, n) }
-            }
+        for (a, uses) in product.leftUses.enumerated() {
+          for (position, i) in uses.enumerated() {
+            byLeft.run(
+              pass.outputGradient + i * m * n, pass.input(1) + product.right[i] * k * n, into: gradient + a * m * k,
+              accumulates: position > 0 || pass.accumulates(0), scratch: pass.scratch)
           }
         }
       }
       if let gradient = pass.inputGradient(1) {
-        let adds = pass.accumulates(1)
-        parallel(rightUses.count * k, grain: max(1, (1 << 14) / max(m * n, 1))) {
-          for row in $0 {
-            let db = gradient + row * n
-            if !adds { db.update(repeating: 0, count: n) }
-            for batch in rightUses[row / k] {
-              let a = a + left.base[batch] * m * k + row % k, dy = dy + batch * m * n
-              for i in 0..<m { for j in 0..<n { db[j] += a[i * k] * dy[i * n + j] } }
-            }
+        for (b, uses) in product.rightUses.enumerated() {
+          for (position, i) in uses.enumerated() {
+            byRight.run(
+              pass.input(0) + product.left[i] * m * k, pass.outputGradient + i * m * n, into: gradient + b * k * n,
+              accumulates: position > 0 || pass.accumulates(1), scratch: pass.scratch)
           }
         }
       }
@@ -57,7 +46,7 @@ public struct MatrixMultiply: Operator {
 }
 
 /// Which matrices meet.
-private struct Product {
+private struct Product: Sendable {
   let m: Int
   let k: Int
   let n: Int

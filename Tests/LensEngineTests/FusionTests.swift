@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensEngine
+import LensTensors
+import LensTestSupport
+import Testing
+
+/// conv, relu6, conv, + shortcut, relu, and the same relu once more: everything that may be fused, shared or done in place.
+private func residualNetwork() throws -> Network {
+  var random = Random(seed: 21)
+  let stem = Convolution(weights: .normal([20, 3, 3, 3], deviation: 0.5, using: &random), bias: [Float](repeating: 0.1, count: 20), padding: [1, 1, 1, 1])
+  let body = Convolution(weights: .normal([20, 20, 3, 3], deviation: 0.1, using: &random), bias: nil, padding: [1, 1, 1, 1])
+  let shortcut = Convolution(weights: .normal([20, 20, 1, 1], deviation: 0.2, using: &random), bias: nil)
+  let dense = Linear(weights: .normal([4, 20], using: &random), bias: nil)
+  return Network(
+    try BuiltSource([[-1, 3, 9, 7]]) { shapes in
+      var graph = Graph()
+      let x = graph.addInput("x", shapes[0])
+      let relu = ReLU()
+      let stemmed = try graph.add(Pointwise(.clip(lower: 0, upper: 6)), [try graph.add(stem, [x], named: "stem")], named: "relu6")
+      let sum = try graph.add(
+        Binary(.add), [try graph.add(body, [stemmed], named: "body"), try graph.add(shortcut, [stemmed], named: "shortcut")], named: "sum")
+      let once = try graph.add(relu, [sum], named: "once")
+      let twice = try graph.add(relu, [try graph.add(Binary(.add), [once, stemmed], named: "again")], named: "twice")
+      let pooled = try graph.add(GlobalPool(.average), [twice], named: "pool")
+      let flat = try graph.add(Reshape(to: [shapes[0].n, 20]), [pooled], named: "flat")
+      graph.outputs = [try graph.add(dense, [flat], named: "dense")]
+      return graph
+    }, name: "residual")
+}
+
+@Suite struct FusionTests {
+  private let every: [Layer] = ["stem", "relu6", "body", "shortcut", "sum", "once", "again", "twice", "pool", "flat", "dense"]
+
+  @Test func convolutionsTakeOverWhatFollowsThem() throws {
+    let plan = try Session(residualNetwork()).plan(inputs: [[1, 3, 9, 7]], of: .half(.output), wrt: [.input])
+    let forward = plan.description.split(separator: "\n").prefix { !$0.hasPrefix("backward") }
+    for absorbed in ["stem", "sum"] { #expect(!forward.contains { $0.hasPrefix("  \(absorbed)  ") }, "\(absorbed)") }
+    #expect(forward.contains { $0.hasPrefix("  relu6  ") } && forward.contains { $0.hasPrefix("  once  ") })
+  }
+
+  /// Looking at a layer keeps it from being fused; no number may depend on who looks.
+  @Test func everyRuleGivesTheSameWhetherLayersAreFusedOrNot() throws {
+    let session = Session(try residualNetwork())
+    var random = Random(seed: 4)
+    let image = Tensor.normal([2, 3, 9, 7], deviation: 3, using: &random)
+    for rules: RuleMap in [.gradient, .deconvnet, .guided] {
+      let fused = try session.gradient(of: .half(.output), at: [image], rules: rules)
+      let watched = try session.gradient(of: .half(.output), at: [image], activations: every, rules: rules)
+      #expect(fused.gradients[0].values == watched.gradients[0].values, "\(rules.name)")
+      #expect(fused.scores == watched.scores)
+      for layer in every {
+        let alone = try session.gradient(of: .half(.output), at: [image], wrt: [layer], rules: rules)
+        let together = try session.gradient(of: .half(.output), at: [image], wrt: [.input] + every, rules: rules)
+        #expect(alone.gradients[0].values == together.gradients[1 + every.firstIndex(of: layer)!].values, "\(rules.name) \(layer)")
+      }
+    }
+  }
+
+  /// Against the operators one by one, each on its own and in plain layout.
+  @Test func theWholeEqualsItsOperatorsOneByOne() throws {
+    let network = try residualNetwork()
+    var random = Random(seed: 4)
+    let image = Tensor.normal([1, 3, 9, 7], deviation: 3, using: &random)
+    for rules: RuleMap in [.gradient, .deconvnet, .guided] {
+      let graph = try network.source.graph(for: [image.shape], reaching: nil)
+      var values = [image]
+      for node in graph.nodes.dropFirst() { values.append(try node.op.applied(to: node.inputs.map { values[$0] })) }
+      var gradients = graph.nodes.map { Tensor($0.shape) }
+      gradients[gradients.count - 1] = values[values.count - 1]
+      for (index, node) in graph.nodes.enumerated().reversed() where !node.inputs.isEmpty {
+        let shapes = graph.shapes(node.inputs), plain = Layouts(inputs: shapes.map { _ in .plain }, output: .plain)
+        let parts = try node.op.gradients(at: node.inputs.map { values[$0] }, outputGradient: gradients[index]) {
+          try rules.rule(for: node)?.applied(to: $0, of: node.op, shapes: shapes, layouts: plain) ?? $0
+        }.gradients
+        for (input, part) in zip(node.inputs, parts) { gradients[input] = gradients[input] + part }
+      }
+      let whole = try Session(network).gradient(of: .half(.output), at: [image], rules: rules).gradients[0]
+      let difference = (whole - gradients[0]).values.reduce(0) { $0 + $1 * $1 }
+      #expect(difference < 1e-10 * gradients[0].values.reduce(0) { $0 + $1 * $1 }, "\(rules.name)")
+    }
+  }
+}
