@@ -60,10 +60,10 @@ test-python: install ## the Python tests and the ONNX operator suite
 test-networks: install ## real networks against PyTorch (needs torch in .venv)
 	@$(BIN)/python -c 'import torch, torchvision, timm, onnxscript, onnxruntime' || \
 	  { echo "test-networks needs PyTorch: $(BIN)/pip install torch torchvision timm onnxscript onnxruntime"; exit 1; }
-	$(BIN)/python Tests/Goldens/generate.py networks $(NETWORKS)
+	test -f $(NETWORKS)/manifest.json || $(BIN)/python Tests/Goldens/generate.py networks $(NETWORKS)
 	CNNLENS_GOLDENS=$(NETWORKS) $(BIN)/python -m pytest python/tests/test_goldens.py
 
-# 8 GB.
+# 8 GB and half an hour to make; kept between runs.
 NETWORKS ?= $(CURDIR)/.build/networks
 
 # Tools ---------------------------------------------------------------------------------------------

@@ -92,6 +92,17 @@ def logits_and_gradient(
     )
 
 
+def distance_in_float32(model: nn.Module, image: torch.Tensor, gradient: np.ndarray, target: int) -> float:
+    """How far PyTorch's own float32 gradient is from the float64 one, relative L2.
+
+    Near a kink a rounding error decides whether a unit passes its gradient, so that two correct float32 gradients of a
+    deep network of rectifiers differ by the square root of what their activations differ by.
+    """
+    point = image.clone().requires_grad_()
+    (single,) = torch.autograd.grad(model(point)[0, target], point)
+    return float(np.linalg.norm(single.numpy() - gradient) / np.linalg.norm(gradient))
+
+
 def describe(path: Path, image: np.ndarray, logits: np.ndarray) -> dict[str, object]:
     """What is in an exported file, and how far another engine's logits are from the golden ones."""
     model = onnx.load(path)
@@ -123,6 +134,7 @@ def write_network(name: str, folder: Path) -> dict[str, object]:
         "target": target,
         "logits_deviation": float(logits.std()),
         "gradient_largest": float(np.abs(gradient).max()),
+        "float32_distance": distance_in_float32(model, image, gradient, target),
         "input_dependence": input_dependence(model, shape),
         "exports": {},
         "failures": {},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,9 @@ CACHE = Path(os.environ["CNNLENS_GOLDENS"]) if "CNNLENS_GOLDENS" in os.environ e
 LOGITS = 1e-4
 #: Relative L2 distance of gradients.
 GRADIENT = 1e-3
+#: Rounding decides which units pass their gradient where they are near a kink, in PyTorch's float32 as here: deep networks
+#: of rectifiers may be this many times as far from the float64 gradient as PyTorch's own float32 gradient is.
+KINKS = 1.5
 
 # The exporter writes local response normalisation as three-dimensional pooling, which cnnlens does not run.
 OUT_OF_SCOPE = {"lrn-decomposed"}
@@ -87,9 +91,12 @@ def test_decomposed_normalisation_is_refused_with_its_reason() -> None:
 
 @pytest.mark.skipif(CACHE is None, reason="CNNLENS_GOLDENS names no folder")
 @pytest.mark.parametrize("path", published_exports, ids=identify)
-def test_a_published_network_agrees_with_pytorch(path: Path) -> None:
+def test_a_published_network_agrees_with_pytorch(path: Path, record_property: Callable[[str, object], None]) -> None:
     manifest = json.loads((path.parents[1] / "manifest.json").read_text())
     image, logits, gradient = (np.load(path.parent / f"{name}.npy") for name in ("input", "logits", "gradient"))
+    entry = manifest[path.parent.name]
     net = cl.load(path)
     check_logits(net, image, logits)
-    assert distance(net.gradient(image, manifest[path.parent.name]["target"]), gradient) < GRADIENT
+    error = distance(net.gradient(image, entry["target"]), gradient)
+    record_property("gradient", error)
+    assert error < max(GRADIENT, KINKS * entry["float32_distance"])
