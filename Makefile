@@ -34,8 +34,8 @@ test: test-swift test-c test-python ## run every test
 build: library ## build libcnnlens.so
 
 .PHONY: install
-install: venv ## build everything and install the Python package into .venv
-	@$(BIN)/python python/tools/install.py
+install: venv library ## build everything and install the Python package into .venv
+	@CNNLENS_LIBRARY=$(CURDIR)/$(LIBRARY) $(BIN)/python python/tools/install.py
 
 .PHONY: wheel
 wheel: venv library ## build a wheel that runs without Swift, in dist/

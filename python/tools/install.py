@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the package and installs it into the environment that runs this, unless that was done already."""
+"""Installs the package into the environment that runs this, unless that was done already.
+
+CNNLENS_LIBRARY says where libcnnlens.so is, so that pip does not build it again.
+"""
 
 import hashlib
 import os
@@ -24,17 +27,14 @@ def fingerprint(library: pathlib.Path) -> str:
 
 
 def main() -> None:
-    built = subprocess.run([ROOT / "CInterface/build_library.sh"], check=True, stdout=subprocess.PIPE, text=True)
-    library = built.stdout.strip()
+    library = os.environ["CNNLENS_LIBRARY"]
     now = fingerprint(pathlib.Path(library))
     stamp = pathlib.Path(sys.prefix) / ".cnnlens-installed"
     if stamp.exists() and stamp.read_text() == now:
         return
     print("installing cnnlens", flush=True)
-    # pip's environment differs from ours, and SwiftPM would build everything anew in it.
-    environment = {**os.environ, "CNNLENS_LIBRARY": library}
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--force-reinstall"]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(PACKAGE)], check=True, env=environment)
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(PACKAGE)], check=True)
     stamp.write_text(now)
 
 
