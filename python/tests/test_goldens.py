@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +23,14 @@ CACHE = Path(os.environ["CNNLENS_GOLDENS"]) if "CNNLENS_GOLDENS" in os.environ e
 LOGITS = 1e-4
 #: Relative L2 distance of gradients.
 GRADIENT = 1e-3
-#: Rounding decides which units pass their gradient where they are near a kink, in PyTorch's float32 as here: deep networks
-#: of rectifiers may be this many times as far from the float64 gradient as PyTorch's own float32 gradient is.
-KINKS = 1.5
+#: The same where nothing has a kink.
+SMOOTH = 1e-4
+#: Near a kink rounding decides whether a unit passes its gradient, and one unit that flips late in a network moves
+#: the gradient by a percent. PyTorch's own float32 gradients are up to 2.7% away from its float64 ones
+#: (`float32_distance` in the manifest); a wrong derivative is away by the order of one.
+FLIPPED = 3e-2
+KINKED = {"Relu", "LeakyRelu", "PRelu", "Clip", "HardSwish", "HardSigmoid", "MaxPool", "ReduceMax", "Max", "Abs"}
+
 
 # The exporter writes local response normalisation as three-dimensional pooling, which cnnlens does not run.
 OUT_OF_SCOPE = {"lrn-decomposed"}
@@ -91,12 +95,12 @@ def test_decomposed_normalisation_is_refused_with_its_reason() -> None:
 
 @pytest.mark.skipif(CACHE is None, reason="CNNLENS_GOLDENS names no folder")
 @pytest.mark.parametrize("path", published_exports, ids=identify)
-def test_a_published_network_agrees_with_pytorch(path: Path, record_property: Callable[[str, object], None]) -> None:
+def test_a_published_network_agrees_with_pytorch(path: Path) -> None:
     manifest = json.loads((path.parents[1] / "manifest.json").read_text())
     image, logits, gradient = (np.load(path.parent / f"{name}.npy") for name in ("input", "logits", "gradient"))
     entry = manifest[path.parent.name]
     net = cl.load(path)
     check_logits(net, image, logits)
-    error = distance(net.gradient(image, entry["target"]), gradient)
-    record_property("gradient", error)
-    assert error < max(GRADIENT, KINKS * entry["float32_distance"])
+    exporter = path.stem.removeprefix(f"{path.parent.name}-")
+    is_kinked = not KINKED.isdisjoint(entry["exports"][exporter]["operators"])
+    assert distance(net.gradient(image, entry["target"]), gradient) < (FLIPPED if is_kinked else SMOOTH)
