@@ -45,8 +45,9 @@ wheel: venv library ## build a wheel that runs without Swift, in dist/
 # Tests ---------------------------------------------------------------------------------------------
 
 .PHONY: test-swift
-test-swift: system ## the Swift tests, optimised
+test-swift: system ## the Swift tests, optimised, and a package that depends on this one
 	$(SWIFT_TEST)
+	Tests/PackageTests/as_dependency.sh
 
 .PHONY: test-c
 test-c: library ## the C interface from C and C++, its symbols, and the examples
@@ -76,6 +77,7 @@ format: venv ## format Swift, C and Python
 
 .PHONY: lint
 lint: install ## linters and type checks
+	swift format lint --strict --recursive Package.swift Sources CInterface Tests
 	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
 	$(BIN)/ruff check python
 	$(BIN)/ruff format --check python

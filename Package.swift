@@ -48,18 +48,24 @@ var package = Package(
     .target(name: "CNNLens", dependencies: ["LensTensors", "LensEngine", "LensModels", "LensRoutines"], swiftSettings: language),
 
     // MARK: C interface
-    .target(name: "CCNNLens", path: "CInterface", exclude: ["README.md", "Exports", "examples", "cnnlens.map", "cnnlens.pc.in", "build_library.sh"], publicHeadersPath: "include"),
+    .target(
+      name: "CCNNLens", path: "CInterface",
+      exclude: ["README.md", "Exports", "examples", "cnnlens.map", "cnnlens.pc.in", "build_library.sh"], publicHeadersPath: "include"),
     .target(name: "CInterface", dependencies: ["CNNLens", "CCNNLens", "LensKernels"], path: "CInterface/Exports", swiftSettings: language),
 
     // MARK: Tests and tools
     .executableTarget(name: "cnnlens-explain", dependencies: ["CNNLens"], swiftSettings: language),
-    .target(name: "LensTestSupport", dependencies: ["LensEngine", "LensKernels", "LensTensors"], path: "Tests/LensTestSupport", swiftSettings: language),
+    .target(
+      name: "LensTestSupport", dependencies: ["LensEngine", "LensKernels", "LensTensors"], path: "Tests/LensTestSupport",
+      swiftSettings: language),
     .testTarget(name: "LensTensorsTests", dependencies: ["LensTensors", "LensTestSupport"], swiftSettings: language),
     .testTarget(name: "LensKernelsTests", dependencies: ["LensKernels", "LensTestSupport"], swiftSettings: language),
     .testTarget(name: "LensEngineTests", dependencies: ["LensEngine", "LensTestSupport"], swiftSettings: language),
     .testTarget(
       name: "LensModelsTests",
-      dependencies: ["LensModels", "LensEngine", "LensTensors", "LensTestSupport", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+      dependencies: [
+        "LensModels", "LensEngine", "LensTensors", "LensTestSupport", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
       swiftSettings: language),
     .testTarget(name: "LensRoutinesTests", dependencies: ["CNNLens", "LensTestSupport"], swiftSettings: language),
   ]

@@ -71,7 +71,8 @@ public struct Graph: Sendable {
         for (name, op) in chain { last = try add(op, [last], named: name) }
         moved.append(last)
       } else {
-        moved.append(append(Node(name: node.name, aliases: node.aliases, op: node.op, inputs: node.inputs.map { moved[$0] }, shape: node.shape)))
+        moved.append(
+          append(Node(name: node.name, aliases: node.aliases, op: node.op, inputs: node.inputs.map { moved[$0] }, shape: node.shape)))
         if node.op is Input { inputs.append(moved[index]) }
       }
     }

@@ -50,7 +50,8 @@ public final class Network: Sendable {
     }
     for (shape, input) in zip(shapes, inputs) {
       let isSpatial = input.dimensions.count == 4
-      let fits = shape.rank == input.dimensions.count
+      let fits =
+        shape.rank == input.dimensions.count
         && zip(shape.dimensions, input.dimensions).enumerated().allSatisfy { axis, sizes in
           sizes.1 == nil || sizes.0 == sizes.1 || axis == 0 || (isSpatial && axis >= 2)
         }

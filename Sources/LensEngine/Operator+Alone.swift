@@ -86,7 +86,8 @@ package struct Alone {
     }
     // Gradients are written through pointers, so their memory must be theirs alone.
     for i in gradients.indices { gradients[i]?.withMutablePointer { _ in } }
-    let slots = inputs.map { readable($0, stage.keeps.contains(.inputs)) }
+    let slots =
+      inputs.map { readable($0, stage.keeps.contains(.inputs)) }
       + [readable(output, stage.keeps.contains(.output)), auxiliary, readable(scratch, false), outputGradient]
       + gradients.compactMap { $0 }
     run(slots) { slots, ports in

@@ -19,7 +19,8 @@ extension Plan: CustomStringConvertible {
 
   private func row(of step: Step, output: Int?) -> String {
     let place = output.map { slot in
-      slots[slot].role == .external ? "the caller's memory" : "\(slots[slot].offset * 4)..<\((slots[slot].offset + slots[slot].count) * 4), steps \(slots[slot].alive)"
+      slots[slot].role == .external
+        ? "the caller's memory" : "\(slots[slot].offset * 4)..<\((slots[slot].offset + slots[slot].count) * 4), steps \(slots[slot].alive)"
     }
     return "  \(step.name)  \(step.kind)  \(step.shape) \(step.layout)  \(place ?? "-")"
   }

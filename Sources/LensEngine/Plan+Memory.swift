@@ -24,7 +24,8 @@ extension Plan {
   private func gradientFlow() -> (isSeeded: [Bool], needsGradient: [Bool]) {
     var needsGradient = [Bool](repeating: false, count: steps.count)
     for index in steps.indices {
-      needsGradient[index] = wrt.contains(index)
+      needsGradient[index] =
+        wrt.contains(index)
         || (steps[index].stage.backward != nil && steps[index].inputs.contains { needsGradient[$0] })
     }
     var isSeeded = [Bool](repeating: false, count: steps.count)
@@ -59,7 +60,8 @@ extension Plan {
       } else {
         let isExternal = step.inputs.isEmpty || step.isAbsorbed
         let start = time[index] ?? 0
-        valueSlots[index] = addSlot(step.name, isExternal ? .external : .value, step.layout.floatCount(of: step.shape), alive: start...start)
+        valueSlots[index] = addSlot(
+          step.name, isExternal ? .external : .value, step.layout.floatCount(of: step.shape), alive: start...start)
         if let tensor = tensors[index] { constants.append((valueSlots[index], tensor)) }
       }
       let reads = step.call?.reads ?? step.inputs
@@ -97,7 +99,8 @@ extension Plan {
     gradientSlots = [Int?](repeating: nil, count: steps.count)
     var isWritten = [Bool](repeating: false, count: steps.count)
     for index in steps.indices where isSeeded[index] || wrt.contains(index) {
-      gradientSlots[index] = addSlot(steps[index].name, .gradient, steps[index].layout.floatCount(of: steps[index].shape), alive: endTime...endTime)
+      gradientSlots[index] = addSlot(
+        steps[index].name, .gradient, steps[index].layout.floatCount(of: steps[index].shape), alive: endTime...endTime)
     }
     for index in seeds where !isWritten[index] {
       cleared[0].append(gradientSlots[index]!)

@@ -77,7 +77,10 @@ extension Plan {
     let graph = try network.source.graph(for: request.inputs, reaching: Set(wanted))
     func index(_ layer: Layer) throws -> Int {
       if let index = graph.index(of: layer) { return index }
-      throw LensError(.notFound, "layer '\(layer)' does not exist in '\(network.name)' at the input size \(request.inputs.map(\.description).joined(separator: ", "))")
+      throw LensError(
+        .notFound,
+        "layer '\(layer)' does not exist in '\(network.name)' at the input size \(request.inputs.map(\.description).joined(separator: ", "))"
+      )
     }
 
     var lowering = Lowering(graph, rules)

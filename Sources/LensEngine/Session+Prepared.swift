@@ -19,7 +19,8 @@ final class Prepared {
     }
     // A result is written in place if its slot holds nothing else: not an input, a constant or another result.
     var taken = Set<Int>()
-    written = (plan.wrt.map { (plan.gradientSlots[$0]!, plan.steps[$0].layout) } + plan.taps.map { (plan.valueSlots[$0], plan.steps[$0].layout) })
+    written =
+      (plan.wrt.map { (plan.gradientSlots[$0]!, plan.steps[$0].layout) } + plan.taps.map { (plan.valueSlots[$0], plan.steps[$0].layout) })
       .map { slot, layout in
         plan.slots[slot].role != .external && layout == .plain && taken.insert(slot).inserted ? slot : nil
       }

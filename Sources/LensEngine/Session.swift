@@ -12,6 +12,9 @@ public final class Session {
   /// Asked between any two operators; true stops the call, which then throws `.cancelled`.
   public var interrupt: (() -> Bool)?
 
+  /// The most bytes its arena may take; nil for what the machine has left.
+  public var memoryLimit: Int?
+
   private var plans: [Prepared] = []  // most recent last
   private var arena: FloatStorage?
   private var lastGraph: (inputs: [Shape], graph: Graph)?
@@ -65,9 +68,12 @@ public final class Session {
   }
 
   /// The table of a gradient's (or, without an objective, an output's) memory.
-  public func plan(inputs: [Shape], taps: [Layer] = [.output], of objective: Objective? = nil, wrt layers: [Layer] = [], rules: RuleMap = .gradient) throws -> Plan {
+  public func plan(
+    inputs: [Shape], taps: [Layer] = [.output], of objective: Objective? = nil, wrt layers: [Layer] = [], rules: RuleMap = .gradient
+  ) throws -> Plan {
     try network.validate(inputs)
-    return try Plan(network, Plan.Request(inputs: inputs, taps: taps, seeds: objective?.layers ?? [], wrt: layers, rules: rules.name), rules: rules)
+    return try Plan(
+      network, Plan.Request(inputs: inputs, taps: taps, seeds: objective?.layers ?? [], wrt: layers, rules: rules.name), rules: rules)
   }
 
   // MARK: Batches
@@ -157,14 +163,20 @@ public final class Session {
     return value
   }
 
+  /// Arenas below this are asked of the system without a look at what it has left.
+  private static let smallArenaBytes = 256 << 20
+
   private func reserve(_ plan: Plan) throws {
     if let arena, arena.count >= plan.arenaCount { return }
     arena = nil
-    do { arena = try FloatStorage(count: plan.arenaCount, uninitialized: true) } catch {
-      let bytes = plan.arenaCount * MemoryLayout<Float>.stride
+    let bytes = plan.arenaCount * MemoryLayout<Float>.stride
+    let available = memoryLimit ?? (bytes > Session.smallArenaBytes ? Memory.available : nil) ?? .max
+    guard bytes <= available, let memory = try? FloatStorage(count: plan.arenaCount, uninitialized: true) else {
       let shapes = plan.request.inputs.map(\.description).joined(separator: ", ")
-      throw LensError(.outOfMemory, "the plan for \(shapes) needs \(bytes / 1_000_000) MB; a smaller batch or picture needs less")
+      let left = available < .max ? " and \(available / 1_000_000) MB are left" : ""
+      throw LensError(.outOfMemory, "the plan for \(shapes) needs \(bytes / 1_000_000) MB\(left); a smaller batch or picture needs less")
     }
+    arena = memory
   }
 }
 

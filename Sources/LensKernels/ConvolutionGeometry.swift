@@ -12,7 +12,9 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   /// Zeros around the input; any numbers from 0.
   public struct Padding: Hashable, Sendable {
     public var top, left, bottom, right: Int
-    public init(top: Int, left: Int, bottom: Int, right: Int) { (self.top, self.left, self.bottom, self.right) = (top, left, bottom, right) }
+    public init(top: Int, left: Int, bottom: Int, right: Int) {
+      (self.top, self.left, self.bottom, self.right) = (top, left, bottom, right)
+    }
     public init(_ all: Int) { (top, left, bottom, right) = (all, all, all, all) }
   }
 
@@ -50,12 +52,15 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     func require(_ condition: Bool, _ message: @autoclosure () -> String) throws {
       if !condition { throw LensError(.shapeMismatch, message()) }
     }
-    try require(n >= 1 && h >= 1 && w >= 1 && inputChannels >= 1 && outputChannels >= 1, "a convolution of \(inputShape) to \(outputChannels) channels has nothing to do")
+    try require(
+      n >= 1 && h >= 1 && w >= 1 && inputChannels >= 1 && outputChannels >= 1,
+      "a convolution of \(inputShape) to \(outputChannels) channels has nothing to do")
     try require(kernel.h >= 1 && kernel.w >= 1, "the kernel is \(kernel.h)×\(kernel.w); it must be at least 1×1")
     try require(stride.h >= 1 && stride.w >= 1, "the stride is \(stride.h)×\(stride.w); it must be at least 1×1")
     try require(dilation.h >= 1 && dilation.w >= 1, "the dilation is \(dilation.h)×\(dilation.w); it must be at least 1×1")
     try require(min(padding.top, padding.left, padding.bottom, padding.right) >= 0, "the padding is negative")
-    try require(groups >= 1 && inputChannels % groups == 0 && outputChannels % groups == 0,
+    try require(
+      groups >= 1 && inputChannels % groups == 0 && outputChannels % groups == 0,
       "\(inputChannels) input and \(outputChannels) output channels do not divide into \(groups) groups")
     try require(outputH >= 1 && outputW >= 1, "a kernel of \(kernel.h)×\(kernel.w) does not fit into \(inputShape) with its padding")
     _ = try Shape(checking: inputShape.dimensions)

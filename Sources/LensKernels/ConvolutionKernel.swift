@@ -39,7 +39,10 @@ public final class ConvolutionKernel: Sendable {
   ) throws {
     try geometry.validate()
     guard filter.weights.shape == geometry.filterShape, filter.groups == geometry.groups else {
-      throw LensError(.shapeMismatch, "the filter is \(filter.weights.shape) in \(filter.groups) groups; the convolution needs \(geometry.filterShape) in \(geometry.groups)")
+      throw LensError(
+        .shapeMismatch,
+        "the filter is \(filter.weights.shape) in \(filter.groups) groups; the convolution needs \(geometry.filterShape) in \(geometry.groups)"
+      )
     }
     guard ConvolutionKernel.layouts(for: geometry, given: inputLayout) == (inputLayout, outputLayout) else {
       throw LensError(.internalError, "a convolution from \(inputLayout) to \(outputLayout) is not among the kernels")
@@ -60,9 +63,11 @@ public final class ConvolutionKernel: Sendable {
   ///   - output: in `outputLayout`; must not overlap the input. May be the residual itself.
   ///   - scratch: `forwardScratchCount` floats
   public func forward(input: Floats, output: MutableFloats, epilogue: Epilogue = .none, scratch: MutableFloats) {
-    forwardPlan.run(.init(
-      input: input, weights: Floats(forwardWeights.base), bias: bias.map { Floats($0.base) }, zeros: Floats(zeros.base),
-      output: output, outputH: geometry.outputH, outputW: geometry.outputW, accumulates: false, epilogue: epilogue, scatter: nil, scratch: scratch))
+    forwardPlan.run(
+      .init(
+        input: input, weights: Floats(forwardWeights.base), bias: bias.map { Floats($0.base) }, zeros: Floats(zeros.base),
+        output: output, outputH: geometry.outputH, outputW: geometry.outputW, accumulates: false, epilogue: epilogue, scatter: nil,
+        scratch: scratch))
   }
 
   /// The gradient with respect to the input of a sum whose gradient with respect to the output is given: the transposed
@@ -73,11 +78,15 @@ public final class ConvolutionKernel: Sendable {
   ///   - inputGradient: in `inputLayout`; added to if `accumulates`
   ///   - scratch: `inputGradientScratchCount` floats
   public func inputGradient(outputGradient: Floats, inputGradient: MutableFloats, accumulates: Bool = false, scratch: MutableFloats) {
-    guard let weights = try? packedGradientWeights() else { fatalError("out of memory for the weights of a \(geometry.filterShape) convolution") }
+    guard let weights = try? packedGradientWeights() else {
+      fatalError("out of memory for the weights of a \(geometry.filterShape) convolution")
+    }
     for ((plan, scatter), weights) in zip(gradientPlans, weights) {
-      plan.run(.init(
-        input: outputGradient, weights: Floats(weights.base), bias: nil, zeros: Floats(zeros.base),
-        output: inputGradient, outputH: geometry.h, outputW: geometry.w, accumulates: accumulates, epilogue: .none, scatter: scatter, scratch: scratch))
+      plan.run(
+        .init(
+          input: outputGradient, weights: Floats(weights.base), bias: nil, zeros: Floats(zeros.base),
+          output: inputGradient, outputH: geometry.h, outputW: geometry.w, accumulates: accumulates, epilogue: .none, scatter: scatter,
+          scratch: scratch))
     }
   }
 

@@ -8,11 +8,13 @@ import LensTensors
 extension ConvolutionGeometry {
   func forwardPlan(_ inputLayout: Layout, _ kernels: KernelTable) -> CorrelationPlan {
     let kind: PackedShape.Kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : .blocked
-    let pack = packedShape(kind, isTransposed: false, lanes: outputChannels, rows: (0..<kernel.h).map { [$0] }, columns: (0..<kernel.w).map { [$0] }, kernels)
-    return CorrelationPlan(.init(
-      kind: kind, n: n, inputs: kind == .planar ? inputChannels : Layout.blocks(inputChannels), inputH: h, inputW: w, step: stride,
-      rows: (0..<kernel.h).map { $0 * dilation.h - padding.top }, columns: (0..<kernel.w).map { $0 * dilation.w - padding.left },
-      gridH: outputH, gridW: outputW, isDirect: true, pack: pack, kernels: kernels))
+    let pack = packedShape(
+      kind, isTransposed: false, lanes: outputChannels, rows: (0..<kernel.h).map { [$0] }, columns: (0..<kernel.w).map { [$0] }, kernels)
+    return CorrelationPlan(
+      .init(
+        kind: kind, n: n, inputs: kind == .planar ? inputChannels : Layout.blocks(inputChannels), inputH: h, inputW: w, step: stride,
+        rows: (0..<kernel.h).map { $0 * dilation.h - padding.top }, columns: (0..<kernel.w).map { $0 * dilation.w - padding.left },
+        gridH: outputH, gridW: outputW, isDirect: true, pack: pack, kernels: kernels))
   }
 
   /// Input pixel i meets tap k where i + padding - k·dilation is a multiple s·o of the stride; o is the output pixel.
@@ -47,7 +49,9 @@ extension ConvolutionGeometry {
 
   /// For the input pixels at `positions` (and multiples of the stride further on): the offsets of the output pixels
   /// that they meet, and by which kernel index (-1: by none).
-  private static func taps(_ positions: Range<Int>, _ kernel: Int, _ stride: Int, _ dilation: Int, _ padding: Int) -> [(offset: Int, kernel: [Int])] {
+  private static func taps(_ positions: Range<Int>, _ kernel: Int, _ stride: Int, _ dilation: Int, _ padding: Int) -> [(
+    offset: Int, kernel: [Int]
+  )] {
     var taps: [Int: [Int]] = [:]
     for k in 0..<kernel {
       for (index, position) in positions.enumerated() {
@@ -63,10 +67,12 @@ extension ConvolutionGeometry {
     _ rows: [(offset: Int, kernel: [Int])], _ columns: [(offset: Int, kernel: [Int])], _ kind: PackedShape.Kind, lanes: Int, step: Extent,
     gridH: Int, gridW: Int, isDirect: Bool, _ kernels: KernelTable
   ) -> CorrelationPlan {
-    CorrelationPlan(.init(
-      kind: kind, n: n, inputs: Layout.blocks(outputChannels), inputH: outputH, inputW: outputW, step: step,
-      rows: rows.map(\.offset), columns: columns.map(\.offset), gridH: gridH, gridW: gridW, isDirect: isDirect,
-      pack: packedShape(kind, isTransposed: true, lanes: lanes, rows: rows.map(\.kernel), columns: columns.map(\.kernel), kernels), kernels: kernels))
+    CorrelationPlan(
+      .init(
+        kind: kind, n: n, inputs: Layout.blocks(outputChannels), inputH: outputH, inputW: outputW, step: step,
+        rows: rows.map(\.offset), columns: columns.map(\.offset), gridH: gridH, gridW: gridW, isDirect: isDirect,
+        pack: packedShape(kind, isTransposed: true, lanes: lanes, rows: rows.map(\.kernel), columns: columns.map(\.kernel), kernels),
+        kernels: kernels))
   }
 
   /// Cuts the lanes into groups as wide as the register tile likes them, each with the inputs that it meets.

@@ -48,9 +48,11 @@ extension CorrelationPlan {
             }
             let inPlace = operands.input + (image * spec.inputs * spec.inputH * spec.inputW * 16 + firstRow * 16)
             for group in spec.pack.groups[chunk] {
-              let input = isInPlace ? inPlace + group.firstInput * inputStep : Floats(window) + (group.firstInput - inputs.lowerBound) * inputStep
+              let input =
+                isInPlace ? inPlace + group.firstInput * inputStep : Floats(window) + (group.firstInput - inputs.lowerBound) * inputStep
               let place = ((image * outputBlocks + group.firstBlock) * gridH + firstRow) * gridW * 16
-              compute(group, input, spec.isDirect ? operands.output + place : staging, place, rows, operands, call, offsets.baseAddress ?? noTaps)
+              compute(
+                group, input, spec.isDirect ? operands.output + place : staging, place, rows, operands, call, offsets.baseAddress ?? noTaps)
               if let scatter = operands.scatter { spread(group, staging, image, firstRow, rows, outputBlocks, scatter, operands) }
             }
           }
@@ -68,7 +70,10 @@ extension CorrelationPlan {
     let isFlat = isInPlace || window.pitch == gridW
     let runs = isFlat ? 1 : rows, width = isFlat ? rows * gridW : gridW
     let inputPitch = (isInPlace ? 1 : window.pitch) * (spec.kind == .planar ? 1 : 16), outputPitch = gridW * 16
-    let most = spec.kind == .blocked ? spec.kernels.blockedPixels(group.blocks) : spec.kind == .planar ? spec.kernels.planarPixels(group.blocks) : spec.kernels.depthwisePixels
+    let most =
+      spec.kind == .blocked
+      ? spec.kernels.blockedPixels(group.blocks)
+      : spec.kind == .planar ? spec.kernels.planarPixels(group.blocks) : spec.kernels.depthwisePixels
     // As even as can be: 14 = 5 + 5 + 4 rather than 6 + 6 + 2.
     let tiles = (width + most - 1) / most, narrow = width / tiles, wideTiles = width - tiles * narrow
     let narrowTile = tile(group.blocks, narrow), wideTile = wideTiles > 0 ? tile(group.blocks, narrow + 1) : narrowTile

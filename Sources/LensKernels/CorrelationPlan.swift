@@ -50,7 +50,8 @@ struct CorrelationPlan: Sendable {
   var inputStep: Int { isInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * (spec.kind == .planar ? 1 : 16) }
 
   init(_ spec: Spec) {
-    let isInPlace = spec.kind == .blocked && spec.isDirect && spec.rows == [0] && spec.columns == [0] && spec.step == .init(1)
+    let isInPlace =
+      spec.kind == .blocked && spec.isDirect && spec.rows == [0] && spec.columns == [0] && spec.step == .init(1)
       && spec.gridH == spec.inputH && spec.gridW == spec.inputW
     let gridH = isInPlace ? spec.gridH * spec.gridW : spec.gridH, gridW = isInPlace ? 1 : spec.gridW
     (self.spec, self.isInPlace, self.gridH, self.gridW) = (spec, isInPlace, gridH, gridW)
@@ -91,7 +92,8 @@ struct CorrelationPlan: Sendable {
     }
     while bands < gridH && floats() > inputCount { bands = min(gridH, bands + max(1, bands / 4)) }
     // Enough jobs for all threads, if there is work enough.
-    let products = groups.reduce(0) { $0 + $1.inputs * $1.blocks } * spec.rows.count * spec.columns.count * (spec.kind == .blocked ? 256 : 16)
+    let products =
+      groups.reduce(0) { $0 + $1.inputs * $1.blocks } * spec.rows.count * spec.columns.count * (spec.kind == .blocked ? 256 : 16)
     let target = min(max(16, 4 * Threads.count), products * gridH * gridW * spec.n / (1 << 18))
     while chunks * bands * spec.n < target {
       if rows() > 1 && rows() * gridW >= 96 {
@@ -146,12 +148,15 @@ struct Window: Sendable {
     for column in columns { shared[(column - least) % step] = min(shared[(column - least) % step] ?? .max, column) }
     let firsts = shared.values.sorted()
     let sharedPitch = spec.gridW + (columns.map { ($0 - shared[($0 - least) % step]!) / step }.max() ?? 0)
-    let expands = sharedPitch > spec.gridW
+    let expands =
+      sharedPitch > spec.gridW
       && ((spec.kind == .blocked && spec.gridW < 12 && columns.count <= 3) || firsts.count * sharedPitch >= columns.count * spec.gridW)
     let pitch = expands ? spec.gridW : sharedPitch
     let firstColumns = expands ? columns : firsts
     let places = columns.enumerated().map { index, column in
-      expands ? (plane: index, shift: 0) : (plane: firsts.firstIndex(of: shared[(column - least) % step]!)!, shift: (column - shared[(column - least) % step]!) / step)
+      expands
+        ? (plane: index, shift: 0)
+        : (plane: firsts.firstIndex(of: shared[(column - least) % step]!)!, shift: (column - shared[(column - least) % step]!) / step)
     }
     (self.slotRows, self.pitch, self.firstColumns) = (slotRows, pitch, firstColumns)
     inside = firstColumns.map { first in

@@ -21,12 +21,16 @@ public enum Elementwise {
   }
 
   /// y = gradient where x > 0, else 0; x may be the input or the output of the rectifier
-  public static func rectifyGradient(_ gradient: Floats, where x: Floats, to y: MutableFloats, _ count: Int, kernels: KernelTable = Kernels.selected) {
+  public static func rectifyGradient(
+    _ gradient: Floats, where x: Floats, to y: MutableFloats, _ count: Int, kernels: KernelTable = Kernels.selected
+  ) {
     parallel(count, grain: grain) { kernels.rectifyGradient(gradient + $0.lowerBound, x + $0.lowerBound, y + $0.lowerBound, $0.count) }
   }
 
   /// y = x, no less than the lower and no more than the upper bound
-  public static func clamp(_ x: Floats, _ lower: Float, _ upper: Float, to y: MutableFloats, _ count: Int, kernels: KernelTable = Kernels.selected) {
+  public static func clamp(
+    _ x: Floats, _ lower: Float, _ upper: Float, to y: MutableFloats, _ count: Int, kernels: KernelTable = Kernels.selected
+  ) {
     parallel(count, grain: grain) { kernels.clamp(x + $0.lowerBound, y + $0.lowerBound, $0.count, lower, upper) }
   }
 

@@ -97,7 +97,9 @@ public struct MatrixProduct: Sendable {
         var first = 0
         while first < k {
           let depth = min(MatrixProduct.depth, k - first)
-          for row in 0..<m { kernels.addRows(rows + (row * k + first), b + (first * n + column), c + (row * n + column), columns, depth, n) }
+          for row in 0..<m {
+            kernels.addRows(rows + (row * k + first), b + (first * n + column), c + (row * n + column), columns, depth, n)
+          }
           first += depth
         }
       }

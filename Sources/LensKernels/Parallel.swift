@@ -64,10 +64,13 @@ final class ThreadPool: @unchecked Sendable {
 
   /// The process's pool. A child of fork has none of its parent's threads, so it starts its own.
   static var current: ThreadPool {
-    if let pool = UnsafeRawPointer(bitPattern: shared.load(ordering: .acquiring)) { return Unmanaged<ThreadPool>.fromOpaque(pool).takeUnretainedValue() }
+    if let pool = UnsafeRawPointer(bitPattern: shared.load(ordering: .acquiring)) {
+      return Unmanaged<ThreadPool>.fromOpaque(pool).takeUnretainedValue()
+    }
     _ = forkHandler
     let made = Unmanaged.passRetained(ThreadPool())
-    let (exchanged, original) = shared.compareExchange(expected: 0, desired: UInt(bitPattern: made.toOpaque()), ordering: .acquiringAndReleasing)
+    let (exchanged, original) = shared.compareExchange(
+      expected: 0, desired: UInt(bitPattern: made.toOpaque()), ordering: .acquiringAndReleasing)
     if exchanged { return made.takeUnretainedValue() }
     made.release()
     return Unmanaged<ThreadPool>.fromOpaque(UnsafeRawPointer(bitPattern: original)!).takeUnretainedValue()

@@ -94,7 +94,9 @@ struct Leaf3: Tile {
     let v = load(x)
     (a, b, c) = (fused(a, v, w.a), fused(b, v, w.b), fused(c, v, w.c))
   }
-  @inline(__always) mutating func add(_ p: Floats, _ ps: Int, _ bs: Int) { (a, b, c) = (a + load(p), b + load(p + bs), c + load(p + 2 &* bs)) }
+  @inline(__always) mutating func add(_ p: Floats, _ ps: Int, _ bs: Int) {
+    (a, b, c) = (a + load(p), b + load(p + bs), c + load(p + 2 &* bs))
+  }
   @inline(__always) mutating func clamp(_ l: Vector, _ u: Vector) { (a, b, c) = (bound(a, l, u), bound(b, l, u), bound(c, l, u)) }
   @inline(__always) func write(_ p: MutableFloats, _ ps: Int, _ bs: Int) {
     store(a, p)

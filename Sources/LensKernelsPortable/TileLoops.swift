@@ -23,7 +23,9 @@ import LensKernelTable
 /// y[pixel] += Σ over taps, Σ over k < depth: x[offsets[tap] + 16·pixel + k] · w[tap][k][16·blocks].
 ///
 /// `depth` is 16 but must not be written as a literal: LLVM would unroll the loop 16 times and spill.
-@inline(__always) func blocked<T: Tile>(_: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?) {
+@inline(__always) func blocked<T: Tile>(
+  _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
+) {
   var tile = started(T.self, call, y)
   let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth
   var w = w, tap = 0
@@ -41,7 +43,9 @@ import LensKernelTable
 }
 
 /// The same where neighbouring pixels are neighbouring floats: planar pictures, packed matrices.
-@inline(__always) func planar<T: Tile>(_: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?) {
+@inline(__always) func planar<T: Tile>(
+  _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
+) {
   var tile = started(T.self, call, y)
   let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth, step = call.pointee.depthStep
   var w = w, tap = 0
@@ -59,7 +63,9 @@ import LensKernelTable
 }
 
 /// y[pixel][lane] += Σ over taps: x[offsets[tap] + 16·pixel + lane] · w[tap][lane].
-@inline(__always) func depthwise<T: Tile>(_: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?) {
+@inline(__always) func depthwise<T: Tile>(
+  _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
+) {
   var tile = started(T.self, call, y)
   let offsets = call.pointee.offsets, taps = call.pointee.taps
   var w = w, tap = 0
@@ -83,15 +89,17 @@ import LensKernelTable
     tile.addLanes(x + k, xStep, T.Row(w + k, wStep))
     k &+= 16
   }
-  tile.writeTotals(y, yStep, { sum, i, j in
-    var sum = sum, k = whole
-    while k < depth {
-      sum = fused(sum, x[i &* xStep &+ k], w[j &* wStep &+ k])
-      k &+= 1
-    }
-    let old = y + (i &* yStep &+ j)
-    return accumulates ? fused(old[0], scale, sum) : scale * sum
-  }, 0)
+  tile.writeTotals(
+    y, yStep,
+    { sum, i, j in
+      var sum = sum, k = whole
+      while k < depth {
+        sum = fused(sum, x[i &* xStep &+ k], w[j &* wStep &+ k])
+        k &+= 1
+      }
+      let old = y + (i &* yStep &+ j)
+      return accumulates ? fused(old[0], scale, sum) : scale * sum
+    }, 0)
 }
 
 /// y[0..<n] += Σ a[k] · b[k·step ..< n], k ascending, so bit for bit what a tile makes of it.

@@ -64,7 +64,8 @@ extension Shape {
       }
       let (product, overflow) = count.multipliedReportingOverflow(by: max(dimension, 1))
       guard !overflow, product <= Shape.maximumCount else {
-        throw LensError(.shapeMismatch, "a value of shape \(Shape(dimensions)) is too large: at most \(Shape.maximumCount) floats are possible")
+        throw LensError(
+          .shapeMismatch, "a value of shape \(Shape(dimensions)) is too large: at most \(Shape.maximumCount) floats are possible")
       }
       count = product
     }

@@ -93,7 +93,9 @@ import Testing
 
   /// Sums over more floats than a run holds, along the last axis and across it.
   @Test func longAxesFold() throws {
-    for (a, b) in [([3, 1300], [3, 1]), ([3, 1300], [1, 1300]), ([1300, 3], [1, 3]), ([1300, 3], [1300, 1]), ([2, 700, 5], [700, 1])] as [(Shape, Shape)] {
+    for (a, b) in [
+      ([3, 1300], [3, 1]), ([3, 1300], [1, 1300]), ([1300, 3], [1, 3]), ([1300, 3], [1300, 1]), ([2, 700, 5], [700, 1]),
+    ] as [(Shape, Shape)] {
       try checkOperator(Binary(.add), shapes: [a, b], linear: true, reference: { .broadcasting($0) { $0[0] + $0[1] } })
       try checkOperator(Binary(.multiply), shapes: [a, b], reference: { .broadcasting($0) { $0[0] * $0[1] } })
     }
@@ -110,7 +112,9 @@ import Testing
     let a = Tensor([3], [1, 2, 3]), b = Tensor([3], [3, 2, 1]), dy = Tensor([3], [8, 8, 8])
     #expect(try Binary(.maximum).gradients(at: [a, b], outputGradient: dy).gradients.map(\.values) == [[0, 4, 8], [8, 4, 0]])
     #expect(try Binary(.minimum).gradients(at: [a, b], outputGradient: dy).gradients.map(\.values) == [[8, 4, 0], [0, 4, 8]])
-    #expect(try Variadic(.maximum).gradients(at: [a, b, b, b], outputGradient: dy).gradients.map(\.values) == [[0, 2, 8]] + Array(repeating: [8.0 / 3, 2, 0], count: 3))
+    #expect(
+      try Variadic(.maximum).gradients(at: [a, b, b, b], outputGradient: dy).gradients.map(\.values) == [[0, 2, 8]]
+        + Array(repeating: [8.0 / 3, 2, 0], count: 3))
   }
 
   @Test func powersOfNegativeAndZeroBases() throws {
@@ -148,7 +152,8 @@ import Testing
       var random = Random(seed: 5)
       let condition = try Pointwise(.floor)(.uniform(shapes[0], in: 0...2, using: &random))
       let inputs = [condition, .normal(shapes[1], using: &random), .normal(shapes[2], using: &random)]
-      try checkOperator(Where(), inputs: inputs, linear: true, differentiable: [1, 2], reference: { .broadcasting($0) { $0[0] != 0 ? $0[1] : $0[2] } })
+      try checkOperator(
+        Where(), inputs: inputs, linear: true, differentiable: [1, 2], reference: { .broadcasting($0) { $0[0] != 0 ? $0[1] : $0[2] } })
     }
   }
 

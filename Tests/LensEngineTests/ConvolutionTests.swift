@@ -30,13 +30,19 @@ import Testing
 
   static func operators(_ random: inout Random, inputs: Int, outputs: Int, groups: Int) -> [Convolution] {
     var result: [Convolution] = []
-    for (kh, kw) in [(1, 1), (3, 3), (2, 3), (5, 1)] { for stride in 1...2 { for dilation in 1...2 { for padding in [[0, 0, 0, 0], [1, 1, 1, 1], [2, 0, 1, 3]] {
-      result.append(
-        Convolution(
-          weights: .normal([outputs, inputs / groups, kh, kw], using: &random),
-          bias: padding[0] == 1 ? (0..<outputs).map { Float($0) / 8 } : nil, strides: [stride, kh == 2 ? 3 - stride : stride],
-          dilations: [dilation, kw == 1 ? 1 : dilation], padding: padding, groups: groups))
-    } } } }
+    for (kh, kw) in [(1, 1), (3, 3), (2, 3), (5, 1)] {
+      for stride in 1...2 {
+        for dilation in 1...2 {
+          for padding in [[0, 0, 0, 0], [1, 1, 1, 1], [2, 0, 1, 3]] {
+            result.append(
+              Convolution(
+                weights: .normal([outputs, inputs / groups, kh, kw], using: &random),
+                bias: padding[0] == 1 ? (0..<outputs).map { Float($0) / 8 } : nil, strides: [stride, kh == 2 ? 3 - stride : stride],
+                dilations: [dilation, kw == 1 ? 1 : dilation], padding: padding, groups: groups))
+          }
+        }
+      }
+    }
     return result
   }
 
@@ -86,11 +92,20 @@ import Testing
   @Test(arguments: [(3, 5, 1), (16, 32, 1), (18, 20, 2), (16, 16, 16), (32, 8, 1)])
   func transposedConvolutionsPaintTheirKernels(inputs: Int, outputs: Int, groups: Int) throws {
     var random = Random(seed: UInt64(inputs * 100 + outputs))
-    for kernel in 1...4 { for stride in 1...3 { for dilation in 1...2 { for padding in [[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 2, 0]] { for extra in [0, 1, 2] {
-      let op = TransposedConvolution(
-        weights: .normal([inputs, outputs / groups, kernel, 2], using: &random), bias: extra == 0 ? nil : (0..<outputs).map { Float($0) / 4 },
-        strides: [stride, 2], dilations: [dilation, 1], padding: padding, outputPadding: [extra, 1], groups: groups)
-      try checkOperator(op, shapes: [[2, inputs, 4, 3]], linear: true, reference: ConvolutionTests.reference(op), tolerance: 5e-6)
-    } } } } }
+    for kernel in 1...4 {
+      for stride in 1...3 {
+        for dilation in 1...2 {
+          for padding in [[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 2, 0]] {
+            for extra in [0, 1, 2] {
+              let op = TransposedConvolution(
+                weights: .normal([inputs, outputs / groups, kernel, 2], using: &random),
+                bias: extra == 0 ? nil : (0..<outputs).map { Float($0) / 4 },
+                strides: [stride, 2], dilations: [dilation, 1], padding: padding, outputPadding: [extra, 1], groups: groups)
+              try checkOperator(op, shapes: [[2, inputs, 4, 3]], linear: true, reference: ConvolutionTests.reference(op), tolerance: 5e-6)
+            }
+          }
+        }
+      }
+    }
   }
 }

@@ -7,7 +7,8 @@ import Testing
 /// conv, relu6, conv, + shortcut, relu, and the same relu once more: everything that may be fused, shared or done in place.
 private func residualNetwork() throws -> Network {
   var random = Random(seed: 21)
-  let stem = Convolution(weights: .normal([20, 3, 3, 3], deviation: 0.5, using: &random), bias: [Float](repeating: 0.1, count: 20), padding: [1, 1, 1, 1])
+  let stem = Convolution(
+    weights: .normal([20, 3, 3, 3], deviation: 0.5, using: &random), bias: [Float](repeating: 0.1, count: 20), padding: [1, 1, 1, 1])
   let body = Convolution(weights: .normal([20, 20, 3, 3], deviation: 0.1, using: &random), bias: nil, padding: [1, 1, 1, 1])
   let shortcut = Convolution(weights: .normal([20, 20, 1, 1], deviation: 0.2, using: &random), bias: nil)
   let dense = Linear(weights: .normal([4, 20], using: &random), bias: nil)

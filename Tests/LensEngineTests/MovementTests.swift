@@ -28,12 +28,18 @@ func expectMoves(
 @Suite struct MovementTests {
   @Test func everyPermutationOfFourAxes() throws {
     let shape: Shape = [2, 3, 4, 5]
-    for a in 0..<4 { for b in 0..<4 { for c in 0..<4 { for d in 0..<4 where Set([a, b, c, d]).count == 4 {
-      let permutation = [a, b, c, d]
-      try expectMoves(Transpose(permutation: permutation), of: shape, to: Shape(permutation.map { shape[$0] })) { index in
-        (0..<4).map { axis in index[permutation.firstIndex(of: axis)!] }
+    for a in 0..<4 {
+      for b in 0..<4 {
+        for c in 0..<4 {
+          for d in 0..<4 where Set([a, b, c, d]).count == 4 {
+            let permutation = [a, b, c, d]
+            try expectMoves(Transpose(permutation: permutation), of: shape, to: Shape(permutation.map { shape[$0] })) { index in
+              (0..<4).map { axis in index[permutation.firstIndex(of: axis)!] }
+            }
+          }
+        }
       }
-    } } } }
+    }
     try expectMoves(Transpose(permutation: [0, 2, 1]), of: [3, 1, 300], to: [3, 300, 1]) { [$0[0], $0[2], $0[1]] }
     #expect(throws: LensError.self) { try Transpose(permutation: [0, 0])(counted([2, 2])) }
   }

@@ -63,7 +63,10 @@ import Testing
       for scale in scales {
         let bias = scale.map { Tensor.uniform($0.shape, using: &random) }
         func finished(_ y: ReferenceTensor, _ bias: Tensor?) -> ReferenceTensor {
-          ReferenceTensor.broadcasting([y, scale.map(ReferenceTensor.init) ?? ReferenceTensor([1], repeating: 1), bias.map(ReferenceTensor.init) ?? ReferenceTensor([1])]) { $0[0] * $0[1] + $0[2] }
+          ReferenceTensor.broadcasting([
+            y, scale.map(ReferenceTensor.init) ?? ReferenceTensor([1], repeating: 1),
+            bias.map(ReferenceTensor.init) ?? ReferenceTensor([1]),
+          ]) { $0[0] * $0[1] + $0[2] }
         }
         try checkOperator(
           LayerNormalization(axis: axis, scale: scale, bias: bias, epsilon: 0.01), shapes: [[2, 3, 5]], isBatched: axis > 0,
@@ -136,7 +139,9 @@ import Testing
   @Test func shapesThatDoNotFitAreRefused() {
     #expect(throws: LensError.self) { try ScaleShift(scale: [1, 2], shift: [0, 0])(Tensor([1, 3, 2, 2])) }
     #expect(throws: LensError.self) { try ScaleShift(scale: [1], shift: [0])(Tensor([3])) }
-    #expect(throws: LensError.self) { try GroupNormalization(groups: 2, scale: [1, 1, 1], bias: [0, 0, 0], epsilon: 0)(Tensor([1, 3, 2])) }
+    #expect(throws: LensError.self) {
+      try GroupNormalization(groups: 2, scale: [1, 1, 1], bias: [0, 0, 0], epsilon: 0)(Tensor([1, 3, 2]))
+    }
     #expect(throws: LensError.self) { try LayerNormalization(axis: 1, scale: Tensor([4]), bias: nil, epsilon: 0)(Tensor([2, 3])) }
     #expect(throws: LensError.self) { try LayerNormalization(axis: 2, scale: nil, bias: nil, epsilon: 0)(Tensor([2, 3])) }
     #expect(throws: LensError.self) { try LpNormalization(axis: 0, p: 3)(Tensor([2])) }

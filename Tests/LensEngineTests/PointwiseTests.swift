@@ -12,7 +12,10 @@ import Testing
     let tolerance: Double
     let reference: @Sendable (Double) -> Double
     var testDescription: String { "\(op.function)" }
-    init(_ function: Pointwise.Function, _ range: ClosedRange<Float> = -9...9, tolerance: Double = 1e-6, _ reference: @escaping @Sendable (Double) -> Double) {
+    init(
+      _ function: Pointwise.Function, _ range: ClosedRange<Float> = -9...9, tolerance: Double = 1e-6,
+      _ reference: @escaping @Sendable (Double) -> Double
+    ) {
       (op, self.range, self.tolerance, self.reference) = (Pointwise(function), range, tolerance, reference)
     }
   }

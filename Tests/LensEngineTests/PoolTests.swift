@@ -8,13 +8,24 @@ import Testing
   /// Every small window over two axes that differ in everything.
   static let windows: [PoolWindow] = {
     var windows: [PoolWindow] = []
-    for kernel in 1...3 { for stride in 1...3 { for dilation in 1...2 { for before in 0...1 { for after in 0...1 { for roundsUp in [false, true] {
-      let extent = (kernel - 1) * dilation + 1
-      guard before < extent, after < extent else { continue }
-      windows.append(
-        PoolWindow(
-          kernel: [kernel, 2], strides: [stride, 2], dilations: [dilation, 1], padding: [before, 1, after, 0], roundsUp: roundsUp))
-    } } } } } }
+    for kernel in 1...3 {
+      for stride in 1...3 {
+        for dilation in 1...2 {
+          for before in 0...1 {
+            for after in 0...1 {
+              for roundsUp in [false, true] {
+                let extent = (kernel - 1) * dilation + 1
+                guard before < extent, after < extent else { continue }
+                windows.append(
+                  PoolWindow(
+                    kernel: [kernel, 2], strides: [stride, 2], dilations: [dilation, 1], padding: [before, 1, after, 0], roundsUp: roundsUp)
+                )
+              }
+            }
+          }
+        }
+      }
+    }
     return windows
   }()
 
@@ -45,13 +56,17 @@ import Testing
     for window in PoolTests.windows where window.strides[0] == 2 {
       let shape: Shape = [2, 2, 6, 5], reference = PoolReference(window, shape)
       guard reference.isPossible, !reference.hasEmptyWindows else { continue }
-      try checkOperator(LpPool(window, p: p), shapes: [shape], in: 0.5...2, reference: { x in
-        reference.each(x[0]) { values, _ in power(values.map { power(abs($0), Double(p)) }.reduce(0, +), 1 / Double(p)) }
-      })
+      try checkOperator(
+        LpPool(window, p: p), shapes: [shape], in: 0.5...2,
+        reference: { x in
+          reference.each(x[0]) { values, _ in power(values.map { power(abs($0), Double(p)) }.reduce(0, +), 1 / Double(p)) }
+        })
     }
-    try checkOperator(GlobalPool(.lp(p)), shapes: [[2, 3, 4, 2]], in: -2 ... -0.5, reference: { x in
-      channels(x[0]) { values in power(values.map { power(abs($0), Double(p)) }.reduce(0, +), 1 / Double(p)) }
-    })
+    try checkOperator(
+      GlobalPool(.lp(p)), shapes: [[2, 3, 4, 2]], in: -2 ... -0.5,
+      reference: { x in
+        channels(x[0]) { values in power(values.map { power(abs($0), Double(p)) }.reduce(0, +), 1 / Double(p)) }
+      })
     let silent = try LpPool(PoolWindow(2), p: p).gradients(at: [Tensor([1, 1, 2, 2])], outputGradient: Tensor([1, 1, 1, 1], [3]))
     #expect(silent.gradients[0].values == [0, 0, 0, 0])
   }
@@ -62,12 +77,16 @@ import Testing
     try expectEqual(AveragePool(one)(Tensor([1, 1, 5], [3, 1, 4, 1, 5])), [2, 2, 3])
     let three = PoolWindow(kernel: [2, 1, 2], strides: [1, 1, 2], dilations: [1, 1, 1], padding: [0, 0, 0, 0, 0, 0], roundsUp: false)
     try expectEqual(AveragePool(three)(Tensor([1, 1, 2, 2, 4], (0..<16).map(Float.init))), [4.5, 6.5, 8.5, 10.5])
-    try checkOperator(MaxPool(three), shapes: [[2, 3, 3, 2, 5]], reference: { x in
-      ReferenceTensor([2, 3, 2, 2, 2]) { (at: [Int]) -> Double in
-        let (d, h, w) = (at[2], at[3], 2 * at[4])
-        return max(max(x[0][at[0], at[1], d, h, w], x[0][at[0], at[1], d, h, w + 1]), max(x[0][at[0], at[1], d + 1, h, w], x[0][at[0], at[1], d + 1, h, w + 1]))
-      }
-    })
+    try checkOperator(
+      MaxPool(three), shapes: [[2, 3, 3, 2, 5]],
+      reference: { x in
+        ReferenceTensor([2, 3, 2, 2, 2]) { (at: [Int]) -> Double in
+          let (d, h, w) = (at[2], at[3], 2 * at[4])
+          return max(
+            max(x[0][at[0], at[1], d, h, w], x[0][at[0], at[1], d, h, w + 1]),
+            max(x[0][at[0], at[1], d + 1, h, w], x[0][at[0], at[1], d + 1, h, w + 1]))
+        }
+      })
     try checkOperator(AveragePool(three), shapes: [[2, 3, 3, 2, 5]], linear: true)
   }
 
@@ -93,9 +112,11 @@ import Testing
 
   @Test func globalPoolsSeeEverything() throws {
     for shape in [[2, 19, 3, 5], [2, 3, 7], [2, 3, 2, 3, 2], [1, 1, 1, 1], [3, 16, 9, 9]] as [[Int]] {
-      try checkOperator(GlobalPool(.average), shapes: [Shape(shape)], linear: true, reference: { x in
-        channels(x[0]) { $0.reduce(0, +) / Double($0.count) }
-      })
+      try checkOperator(
+        GlobalPool(.average), shapes: [Shape(shape)], linear: true,
+        reference: { x in
+          channels(x[0]) { $0.reduce(0, +) / Double($0.count) }
+        })
       try checkOperator(GlobalPool(.maximum), shapes: [Shape(shape)], reference: { x in channels(x[0]) { $0.max()! } })
     }
     #expect(throws: LensError.self) { try GlobalPool(.average)(Tensor([1, 2, 0, 3])) }
@@ -108,7 +129,8 @@ import Testing
     }
     for window in [
       window([0, 1], [1, 1], [1, 1], [0, 0, 0, 0]), window([1, 1], [0, 1], [1, 1], [0, 0, 0, 0]), window([1], [1], [1], [0, 0]),
-      window([1, 1], [1, 1], [1, 1], [0, 0]), window([1, 1], [1, 1], [1, 1], [-1, 0, 0, 0]), window([2, 2], [1, 1], [.max, 1], [0, 0, 0, 0]),
+      window([1, 1], [1, 1], [1, 1], [0, 0]), window([1, 1], [1, 1], [1, 1], [-1, 0, 0, 0]),
+      window([2, 2], [1, 1], [.max, 1], [0, 0, 0, 0]),
       window([9, 9], [1, 1], [1, 1], [0, 0, 0, 0]),
     ] {
       #expect(throws: LensError.self) { try MaxPool(window)(x) }

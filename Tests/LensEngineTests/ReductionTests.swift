@@ -61,8 +61,10 @@ import Testing
 
   @Test func sharedExtremesShareTheGradient() throws {
     let x = Tensor([1, 4], [3, 1, 3, 2]), dy = Tensor([1], [6])
-    #expect(try Reduction(.maximum, axes: [1], keepsDimensions: false).gradients(at: [x], outputGradient: dy).gradients[0].values == [3, 0, 3, 0])
-    #expect(try Reduction(.minimum, axes: [1], keepsDimensions: false).gradients(at: [x], outputGradient: dy).gradients[0].values == [0, 6, 0, 0])
+    #expect(
+      try Reduction(.maximum, axes: [1], keepsDimensions: false).gradients(at: [x], outputGradient: dy).gradients[0].values == [3, 0, 3, 0])
+    #expect(
+      try Reduction(.minimum, axes: [1], keepsDimensions: false).gradients(at: [x], outputGradient: dy).gradients[0].values == [0, 6, 0, 0])
   }
 
   @Test func productsWithZeros() throws {
@@ -74,7 +76,8 @@ import Testing
   }
 
   @Test func exponentsOfAThousandDoNotOverflow() throws {
-    let result = try Reduction(.logSumExp, axes: [0], keepsDimensions: false).gradients(at: [Tensor([2], [1000, 1000])], outputGradient: Tensor([], [1]))
+    let result = try Reduction(.logSumExp, axes: [0], keepsDimensions: false).gradients(
+      at: [Tensor([2], [1000, 1000])], outputGradient: Tensor([], [1]))
     #expect(result.output.values[0] == 1000 + Float(log(2.0)))
     #expect(abs(result.gradients[0].values[0] - 0.5) < 1e-4)
     #expect(try Reduction(.logSumExp, axes: [0], keepsDimensions: false)(Tensor([2], repeating: -.infinity)).values == [-.infinity])

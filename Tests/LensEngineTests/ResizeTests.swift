@@ -68,7 +68,9 @@ struct ResizeCase {
   }
 
   @Test func impossibleSizesThrow() {
-    for (output, scales) in [([1, 1, 0, 4], [1, 1, 1, 1.0]), ([1, 1, 4], [1, 1, 1]), ([1, 1, 8, 4], [1, 1, 1e-9, 1]), ([1, 1, 4, 4], [1, 1, .nan, 1])] {
+    for (output, scales) in [
+      ([1, 1, 0, 4], [1, 1, 1, 1.0]), ([1, 1, 4], [1, 1, 1]), ([1, 1, 8, 4], [1, 1, 1e-9, 1]), ([1, 1, 4, 4], [1, 1, .nan, 1]),
+    ] {
       #expect(throws: LensError.self) { try Resize(output: output, scales: scales, mode: .linear)(Tensor([1, 1, 4, 4])) }
     }
   }

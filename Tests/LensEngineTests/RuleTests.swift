@@ -63,7 +63,9 @@ import Testing
       #expect(RuleMap.deconvnet.rule(for: node(op)) is DeconvNetRule)
       #expect(RuleMap.guided.rule(for: node(op)) is GuidedRule)
     }
-    let others: [any Operator] = [Identity(), Pointwise(.sigmoid), Pointwise(.clip(lower: -1, upper: 1)), Pointwise(.hardSigmoid(alpha: 0.2, beta: 0.5)), Binary(.add)]
+    let others: [any Operator] = [
+      Identity(), Pointwise(.sigmoid), Pointwise(.clip(lower: -1, upper: 1)), Pointwise(.hardSigmoid(alpha: 0.2, beta: 0.5)), Binary(.add),
+    ]
     for op in others {
       #expect(RuleMap.deconvnet.rule(for: node(op)) == nil)
       #expect(RuleMap.guided.rule(for: node(op)) == nil)

@@ -93,6 +93,23 @@ private func diamond(_ shape: [Int]) throws -> Network {
     #expect { try session.activations(of: [Tensor([1, 4])], at: [.output]) } throws: { ($0 as? LensError)?.code == .cancelled }
   }
 
+  @Test func moreMemoryThanAllowedIsRefusedBeforeItIsTaken() throws {
+    let session = Session(try diamond([-1, 4]))
+    session.memoryLimit = 1 << 20
+    #expect {
+      try session.activations(of: [Tensor([100_000, 4])], at: [.output])
+    } throws: {
+      ($0 as? LensError)?.code == .outOfMemory && "\($0)".contains("100000×4")
+    }
+    #expect(session.arenaBytes == 0)
+    #expect(try session.activations(of: [Tensor([1, 4])], at: [.output])[0].count == 4)
+  }
+
+  @Test func theMachineSaysWhatItHasLeft() throws {
+    let available = try #require(Memory.available)
+    #expect((1 << 20...1 << 50).contains(available))
+  }
+
   @Test func wrongInputsAreNamed() throws {
     let session = Session(try diamond([-1, 4]))
     #expect { try session.activations(of: [Tensor([1, 5])], at: [.output]) } throws: { error in

@@ -37,7 +37,9 @@ func check(_ g: ConvolutionGeometry, _ layout: Layout, _ kernels: KernelTable, s
   kernel.inputGradient(outputGradient, inputGradient, scratch)
   error = relativeError(plain(inputGradient, g.inputShape, layout), dx)
   guard error < tolerance else { return failure("gradient", error) }
-  guard inputGradient.isIntact, scratch.isIntact, inputGradient.values.allSatisfy(\.isFinite) else { return failure("gradient bounds", error) }
+  guard inputGradient.isIntact, scratch.isIntact, inputGradient.values.allSatisfy(\.isFinite) else {
+    return failure("gradient bounds", error)
+  }
 
   let sum = laidOut(old, g.inputShape, layout)
   kernel.inputGradient(outputGradient, sum, accumulates: true, scratch)
@@ -54,16 +56,19 @@ func check(_ g: ConvolutionGeometry, _ layout: Layout, _ kernels: KernelTable, s
     for kernel in [1, 2, 3, 5] {
       for stride in [1, 2, 3] {
         for dilation in [1, 2, 3] where kernel > 1 || dilation == 1 {
-          for (inputs, outputs, groups) in [(1, 1, 1), (3, 16, 1), (5, 17, 1), (16, 32, 1), (17, 3, 1), (32, 48, 1), (48, 5, 1), (16, 80, 1), (32, 32, 2), (64, 32, 2),
-            (48, 48, 3), (6, 9, 3), (32, 32, 8), (12, 36, 12), (16, 16, 16), (17, 17, 17), (48, 48, 48), (40, 20, 20)]
-          {
+          for (inputs, outputs, groups) in [
+            (1, 1, 1), (3, 16, 1), (5, 17, 1), (16, 32, 1), (17, 3, 1), (32, 48, 1), (48, 5, 1), (16, 80, 1), (32, 32, 2), (64, 32, 2),
+            (48, 48, 3), (6, 9, 3), (32, 32, 8), (12, 36, 12), (16, 16, 16), (17, 17, 17), (48, 48, 48), (40, 20, 20),
+          ] {
             for _ in 0..<3 {
               let h = 1 + Int(random.next() % 9), w = 1 + Int(random.next() % 9), limit = UInt64(kernel + 2)
               let g = ConvolutionGeometry(
                 n: 1 + Int(random.next() % 2), inputChannels: inputs, h: h, w: w, outputChannels: outputs,
                 kernel: .init(kernel, random.next() % 3 == 0 ? 1 + Int(random.next() % 4) : kernel),
                 stride: .init(stride, random.next() % 3 == 0 ? 1 : stride), dilation: .init(dilation),
-                padding: .init(top: Int(random.next() % limit), left: Int(random.next() % limit), bottom: Int(random.next() % limit), right: Int(random.next() % limit)),
+                padding: .init(
+                  top: Int(random.next() % limit), left: Int(random.next() % limit), bottom: Int(random.next() % limit),
+                  right: Int(random.next() % limit)),
                 groups: groups)
               guard (try? g.validate()) != nil else { continue }
               count += 1
@@ -82,19 +87,41 @@ func check(_ g: ConvolutionGeometry, _ layout: Layout, _ kernels: KernelTable, s
   @Test(arguments: Kernels.available.map(\.name)) func largerLayersEqualTheDefinition(variant: String) throws {
     let kernels = Kernels.available.first { $0.name == variant }!
     for (g, layout) in [
-      (ConvolutionGeometry(inputChannels: 3, h: 33, w: 47, outputChannels: 64, kernel: .init(7), stride: .init(2), padding: .init(3)), Layout.plain),
+      (
+        ConvolutionGeometry(inputChannels: 3, h: 33, w: 47, outputChannels: 64, kernel: .init(7), stride: .init(2), padding: .init(3)),
+        Layout.plain
+      ),
       (ConvolutionGeometry(inputChannels: 3, h: 40, w: 31, outputChannels: 32, kernel: .init(3), padding: .init(1)), .plain),
-      (ConvolutionGeometry(inputChannels: 3, h: 67, w: 67, outputChannels: 64, kernel: .init(11), stride: .init(4), padding: .init(2)), .plain),
+      (
+        ConvolutionGeometry(inputChannels: 3, h: 67, w: 67, outputChannels: 64, kernel: .init(11), stride: .init(4), padding: .init(2)),
+        .plain
+      ),
       (ConvolutionGeometry(n: 2, inputChannels: 64, h: 28, w: 29, outputChannels: 96, kernel: .init(3), padding: .init(1)), .blocked),
-      (ConvolutionGeometry(inputChannels: 160, h: 14, w: 14, outputChannels: 224, kernel: .init(3), stride: .init(2), padding: .init(1)), .blocked),
+      (
+        ConvolutionGeometry(inputChannels: 160, h: 14, w: 14, outputChannels: 224, kernel: .init(3), stride: .init(2), padding: .init(1)),
+        .blocked
+      ),
       (ConvolutionGeometry(inputChannels: 512, h: 7, w: 7, outputChannels: 128, kernel: .init(3), padding: .init(1)), .blocked),
       (ConvolutionGeometry(n: 3, inputChannels: 144, h: 13, w: 17, outputChannels: 80, kernel: .init(1)), .blocked),
       (ConvolutionGeometry(inputChannels: 64, h: 29, w: 31, outputChannels: 128, kernel: .init(1), stride: .init(2)), .blocked),
-      (ConvolutionGeometry(inputChannels: 48, h: 21, w: 20, outputChannels: 32, kernel: .init(3), dilation: .init(12), padding: .init(12)), .blocked),
-      (ConvolutionGeometry(inputChannels: 128, h: 20, w: 20, outputChannels: 128, kernel: .init(3), padding: .init(1), groups: 32), .blocked),
-      (ConvolutionGeometry(inputChannels: 96, h: 45, w: 39, outputChannels: 96, kernel: .init(3), stride: .init(2), padding: .init(1), groups: 96), .blocked),
+      (
+        ConvolutionGeometry(inputChannels: 48, h: 21, w: 20, outputChannels: 32, kernel: .init(3), dilation: .init(12), padding: .init(12)),
+        .blocked
+      ),
+      (
+        ConvolutionGeometry(inputChannels: 128, h: 20, w: 20, outputChannels: 128, kernel: .init(3), padding: .init(1), groups: 32),
+        .blocked
+      ),
+      (
+        ConvolutionGeometry(
+          inputChannels: 96, h: 45, w: 39, outputChannels: 96, kernel: .init(3), stride: .init(2), padding: .init(1), groups: 96), .blocked
+      ),
       (ConvolutionGeometry(inputChannels: 72, h: 28, w: 28, outputChannels: 72, kernel: .init(5), padding: .init(2), groups: 72), .blocked),
-      (ConvolutionGeometry(inputChannels: 48, h: 17, w: 17, outputChannels: 32, kernel: .init(1, 7), padding: .init(top: 0, left: 3, bottom: 0, right: 3)), .blocked),
+      (
+        ConvolutionGeometry(
+          inputChannels: 48, h: 17, w: 17, outputChannels: 32, kernel: .init(1, 7), padding: .init(top: 0, left: 3, bottom: 0, right: 3)),
+        .blocked
+      ),
     ] {
       let failure = try check(g, layout, kernels)
       #expect(failure == nil)
@@ -103,11 +130,13 @@ func check(_ g: ConvolutionGeometry, _ layout: Layout, _ kernels: KernelTable, s
 
   @Test func forwardAndGradientAreAdjoint() throws {
     var random = Random(seed: 3)
-    let g = ConvolutionGeometry(n: 2, inputChannels: 20, h: 11, w: 13, outputChannels: 36, kernel: .init(3), stride: .init(2), padding: .init(1), groups: 2)
+    let g = ConvolutionGeometry(
+      n: 2, inputChannels: 20, h: 11, w: 13, outputChannels: 36, kernel: .init(3), stride: .init(2), padding: .init(1), groups: 2)
     let filter = ConvolutionFilter(weights: .normal(g.filterShape, using: &random), groups: 2)
     let kernel = try ConvolutionKernel(g, filter, inputLayout: .blocked)
     let x = noise(g.inputShape.count, &random), dy = noise(g.outputShape.count, &random)
-    let scratch = Buffer(kernel.scratchCount), y = Buffer(Layout.blocked.floatCount(of: g.outputShape)), dx = Buffer(Layout.blocked.floatCount(of: g.inputShape))
+    let scratch = Buffer(kernel.scratchCount), y = Buffer(Layout.blocked.floatCount(of: g.outputShape)),
+      dx = Buffer(Layout.blocked.floatCount(of: g.inputShape))
     kernel.forward(laidOut(x, g.inputShape, .blocked), y, scratch)
     kernel.inputGradient(laidOut(dy, g.outputShape, .blocked), dx, scratch)
     let left = zip(plain(y, g.outputShape, .blocked), dy).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
@@ -119,7 +148,8 @@ func check(_ g: ConvolutionGeometry, _ layout: Layout, _ kernels: KernelTable, s
     let good = ConvolutionGeometry(inputChannels: 4, h: 5, w: 5, outputChannels: 6, kernel: .init(3))
     try good.validate()
     for change: (inout ConvolutionGeometry) -> Void in [
-      { $0.n = 0 }, { $0.kernel.h = 0 }, { $0.stride.w = 0 }, { $0.dilation.h = 0 }, { $0.padding.left = -1 }, { $0.groups = 3 }, { $0.groups = 0 }, { $0.h = 2 },
+      { $0.n = 0 }, { $0.kernel.h = 0 }, { $0.stride.w = 0 }, { $0.dilation.h = 0 }, { $0.padding.left = -1 }, { $0.groups = 3 },
+      { $0.groups = 0 }, { $0.h = 2 },
     ] {
       var bad = good
       change(&bad)

@@ -68,7 +68,9 @@ import Testing
       #expect(mapped(a) { Elementwise.rectify($0, to: $1, $2, kernels: k) } == a.map { max($0, 0) })
       #expect(mapped(a) { Elementwise.rectifyGradient($0, where: b, to: $1, $2, kernels: k) } == zip(a, b).map { $1 > 0 ? $0 : 0 })
       #expect(mapped(a) { Elementwise.clamp($0, -0.5, 0.7, to: $1, $2, kernels: k) } == a.map { min(max($0, -0.5), 0.7) })
-      #expect(mapped(a) { Elementwise.clampGradient($0, where: b, -0.5, 0.7, to: $1, $2, kernels: k) } == zip(a, b).map { $1 > -0.5 && $1 < 0.7 ? $0 : 0 })
+      #expect(
+        mapped(a) { Elementwise.clampGradient($0, where: b, -0.5, 0.7, to: $1, $2, kernels: k) }
+          == zip(a, b).map { $1 > -0.5 && $1 < 0.7 ? $0 : 0 })
     }
   }
 }

@@ -22,7 +22,10 @@ import Testing
   @Test(arguments: Kernels.available.map(\.name)) func productsEqualTheDefinition(variant: String) {
     let kernels = Kernels.available.first { $0.name == variant }!
     var random = Random(seed: 11)
-    for (m, n, k) in [(1, 1, 1), (1, 10, 7), (1, 1000, 300), (2, 33, 16), (3, 5, 17), (7, 16, 64), (8, 100, 300), (13, 47, 600), (64, 64, 64), (65, 130, 257), (100, 31, 1), (300, 3, 20), (5, 0, 3), (3, 4, 0)] {
+    for (m, n, k) in [
+      (1, 1, 1), (1, 10, 7), (1, 1000, 300), (2, 33, 16), (3, 5, 17), (7, 16, 64), (8, 100, 300), (13, 47, 600), (64, 64, 64),
+      (65, 130, 257), (100, 31, 1), (300, 3, 20), (5, 0, 3), (3, 4, 0),
+    ] {
       let a = noise(m * k, &random), b = noise(k * n, &random), c = noise(m * n, &random)
       for ta in [false, true] {
         for tb in [false, true] {
@@ -30,7 +33,9 @@ import Testing
             var expected = [Double](repeating: 0, count: m * n)
             for i in 0..<m {
               for j in 0..<n {
-                for p in 0..<k { expected[i * n + j] += Double(ta ? a[p * m + i] : a[i * k + p]) * Double(tb ? b[j * k + p] : b[p * n + j]) }
+                for p in 0..<k {
+                  expected[i * n + j] += Double(ta ? a[p * m + i] : a[i * k + p]) * Double(tb ? b[j * k + p] : b[p * n + j])
+                }
                 expected[i * n + j] = Double(alpha) * expected[i * n + j] + Double(old?[i * n + j] ?? 0)
               }
             }
@@ -51,7 +56,8 @@ import Testing
       for old in [nil, c] {
         let all = product(most, n, k, false, transposesB, a, b, old, alpha: 0.7, kernels)
         for m in [1, 2, 3, 5, 6, 7, 12, 13, 29] {
-          let some = product(m, n, k, false, transposesB, Array(a.prefix(m * k)), b, old.map { Array($0.prefix(m * n)) }, alpha: 0.7, kernels)
+          let some = product(
+            m, n, k, false, transposesB, Array(a.prefix(m * k)), b, old.map { Array($0.prefix(m * n)) }, alpha: 0.7, kernels)
           #expect(some == Array(all.prefix(m * n)), "\(m) rows, B transposed: \(transposesB)")
         }
       }

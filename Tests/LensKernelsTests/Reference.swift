@@ -103,11 +103,14 @@ private func place(_ i: Int, _ shape: Shape, _ plane: Int, _ layout: Layout) -> 
 extension ConvolutionKernel {
   func forward(_ input: Buffer, _ output: Buffer, _ scratch: Buffer) { forward(input, output, .none, scratch) }
   func forward(_ input: Buffer, _ output: Buffer, _ epilogue: Epilogue, _ scratch: Buffer) {
-    withExtendedLifetime((input, output, scratch)) { forward(input: input.base, output: output.base, epilogue: epilogue, scratch: scratch.base) }
+    withExtendedLifetime((input, output, scratch)) {
+      forward(input: input.base, output: output.base, epilogue: epilogue, scratch: scratch.base)
+    }
   }
   func inputGradient(_ outputGradient: Buffer, _ inputGradient: Buffer, accumulates: Bool = false, _ scratch: Buffer) {
     withExtendedLifetime((outputGradient, inputGradient, scratch)) {
-      self.inputGradient(outputGradient: outputGradient.base, inputGradient: inputGradient.base, accumulates: accumulates, scratch: scratch.base)
+      self.inputGradient(
+        outputGradient: outputGradient.base, inputGradient: inputGradient.base, accumulates: accumulates, scratch: scratch.base)
     }
   }
 }

@@ -23,10 +23,13 @@ import Testing
   /// A model with the weights 1, 2 at an offset of 8 bytes in `location`.
   private func model(_ location: String, offset: String = "8", length: String = "8") -> ModelBuilder {
     var builder = ModelBuilder(input: [nil, 2])
-    builder.model.graph.initializer.append(.with {
-      ($0.name, $0.dataType, $0.dims, $0.dataLocation) = ("w", 1, [2], .external)
-      $0.externalData = [("location", location), ("offset", offset), ("length", length)].map { key, value in .with { ($0.key, $0.value) = (key, value) } }
-    })
+    builder.model.graph.initializer.append(
+      .with {
+        ($0.name, $0.dataType, $0.dims, $0.dataLocation) = ("w", 1, [2], .external)
+        $0.externalData = [("location", location), ("offset", offset), ("length", length)].map { key, value in
+          .with { ($0.key, $0.value) = (key, value) }
+        }
+      })
     builder.node("Mul", ["x", "w"], ["y"])
     return builder
   }

@@ -41,7 +41,9 @@ import Testing
     builder.node("Cast", ["whole"], ["sizes"], ["to": 7])
     builder.node("Slice", ["s", "zero", "two", "zero"], ["nc"])
     builder.node("Concat", ["nc", "sizes"], ["target"], ["axis": 0])
-    builder.node("Resize", ["x", "", "", "target"], ["y"], ["mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"])
+    builder.node(
+      "Resize", ["x", "", "", "target"], ["y"],
+      ["mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"])
     #expect(try shape(builder, at: [1, 3, 5, 8]) == [1, 3, 7, 12])
   }
 
@@ -77,8 +79,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("Add", [7, -7], [2, 2], [9, -5]), ("Div", [7, -7], [2, 2], [3, -3]), ("Mod", [7, -7], [3, 3], [1, 2]), ("Mul", [7, -7], [2, 3], [14, -21]),
-    ("Pow", [7, -2], [2, 3], [49, -8]), ("Min", [7, -7], [2, 2], [2, -7]), ("Max", [7, -7], [2, 2], [7, 2]), ("Less", [1, 2], [2, 2], [1, 0]),
+    ("Add", [7, -7], [2, 2], [9, -5]), ("Div", [7, -7], [2, 2], [3, -3]), ("Mod", [7, -7], [3, 3], [1, 2]),
+    ("Mul", [7, -7], [2, 3], [14, -21]),
+    ("Pow", [7, -2], [2, 3], [49, -8]), ("Min", [7, -7], [2, 2], [2, -7]), ("Max", [7, -7], [2, 2], [7, 2]),
+    ("Less", [1, 2], [2, 2], [1, 0]),
     ("Equal", [1, 2], [2, 2], [0, 1]), ("Or", [0, 1], [0, 0], [0, 1]), ("Xor", [1, 1], [0, 1], [1, 0]),
   ]) func integerArithmetic(_ kind: String, _ a: [Int], _ b: [Int], _ expected: [Int]) throws {
     var builder = ModelBuilder()
@@ -108,14 +112,23 @@ import Testing
     #expect(try folded { $0.node("Trilu", ["m"], ["y"], ["upper": 0]) }.values == [1, 0, 3, 4])
     #expect(try folded { $0.node("Trilu", ["m"], ["y"]) }.values == [1, 0, 0, 4])
     #expect(try folded { $0.node("EyeLike", ["m"], ["y"], ["k": 1]) }.values == [0, 1, 0, 0])
-    #expect(try folded { $0.node("CumSum", ["i", "zero"], ["y"]); $0.integers("zero", [0], scalar: true) }.values == [3, 4, 6])
+    #expect(
+      try folded {
+        $0.node("CumSum", ["i", "zero"], ["y"]); $0.integers("zero", [0], scalar: true)
+      }.values == [3, 4, 6])
     #expect(try folded { $0.node("ConstantOfShape", ["i"], ["y"], ["value": ModelBuilder.floats("", [1], [2.5])]) }.shape == [3, 1, 2])
     #expect(try folded { $0.node("Size", ["m"], ["y"]) }.values == [4])
     #expect(try folded { $0.node("Shape", ["x"], ["y"], ["start": 1, "end": -1]) }.values == [3, 8])
     #expect(try folded { $0.node("Cast", ["m"], ["y"], ["to": 9]) }.values == [1, 0, 1, 1])
     #expect(try folded { $0.node("MatMul", ["m", "m"], ["y"]) }.values == [1, 0, 15, 16])
-    #expect(try folded { $0.node("Tile", ["i", "one"], ["y"]); $0.integers("one", [2]) }.values == [3, 1, 2, 3, 1, 2])
-    #expect(try folded { $0.node("Pad", ["i", "p"], ["y"]); $0.integers("p", [1, 1]) }.values == [0, 3, 1, 2, 0])
+    #expect(
+      try folded {
+        $0.node("Tile", ["i", "one"], ["y"]); $0.integers("one", [2])
+      }.values == [3, 1, 2, 3, 1, 2])
+    #expect(
+      try folded {
+        $0.node("Pad", ["i", "p"], ["y"]); $0.integers("p", [1, 1])
+      }.values == [0, 3, 1, 2, 0])
     #expect(try folded { $0.node("Constant", [], ["y"], ["value_ints": [4, 5]]) }.values == [4, 5])
     #expect(try folded { $0.node("Constant", [], ["y"], ["value_float": Float(0.5)]) }.shape == [])
     let scattered = try folded {

@@ -7,7 +7,9 @@ import Testing
 
 /// Functions in the file, as torch.onnx.export(dynamo=True) writes them.
 @Suite struct FunctionTests {
-  static func function(_ name: String, _ inputs: [String], _ outputs: [String], attributes: [String] = [], _ nodes: [Onnx_NodeProto]) -> Onnx_FunctionProto {
+  static func function(_ name: String, _ inputs: [String], _ outputs: [String], attributes: [String] = [], _ nodes: [Onnx_NodeProto])
+    -> Onnx_FunctionProto
+  {
     .with {
       ($0.domain, $0.name) = ("pkg.onnxscript.torch_lib", name)
       ($0.input, $0.output, $0.attribute, $0.node) = (inputs, outputs, attributes, nodes)
@@ -15,7 +17,9 @@ import Testing
     }
   }
 
-  static func call(_ name: String, _ inputs: [String], _ outputs: [String], as label: String = "", _ attributes: [String: Any] = [:]) -> Onnx_NodeProto {
+  static func call(_ name: String, _ inputs: [String], _ outputs: [String], as label: String = "", _ attributes: [String: Any] = [:])
+    -> Onnx_NodeProto
+  {
     ModelBuilder.node(name, inputs, outputs, name: label, domain: "pkg.onnxscript.torch_lib", attributes)
   }
 
@@ -28,16 +32,22 @@ import Testing
   private func model() -> ModelBuilder {
     var builder = ModelBuilder()
     builder.model.functions = [
-      FunctionTests.function("leaky", ["a"], ["b"], attributes: ["slope"], [
-        FunctionTests.referring(ModelBuilder.node("LeakyRelu", ["a"], ["t"], name: "n0"), "alpha", to: "slope"),
-        ModelBuilder.node("Identity", ["t"], ["b"], name: "n1"),
-      ]),
-      FunctionTests.function("twice", ["a"], ["b"], attributes: ["slope"], [
-        FunctionTests.referring(FunctionTests.call("leaky", ["a"], ["m"], as: "first"), "slope", to: "slope"),
-        FunctionTests.call("leaky", ["m"], ["b"], as: "second", ["slope": Float(0.5)]),
-      ]),
+      FunctionTests.function(
+        "leaky", ["a"], ["b"], attributes: ["slope"],
+        [
+          FunctionTests.referring(ModelBuilder.node("LeakyRelu", ["a"], ["t"], name: "n0"), "alpha", to: "slope"),
+          ModelBuilder.node("Identity", ["t"], ["b"], name: "n1"),
+        ]),
+      FunctionTests.function(
+        "twice", ["a"], ["b"], attributes: ["slope"],
+        [
+          FunctionTests.referring(FunctionTests.call("leaky", ["a"], ["m"], as: "first"), "slope", to: "slope"),
+          FunctionTests.call("leaky", ["m"], ["b"], as: "second", ["slope": Float(0.5)]),
+        ]),
     ]
-    builder.model.graph.node = [FunctionTests.call("twice", ["x"], ["t"], as: "act1", ["slope": Float(0.25)]), FunctionTests.call("leaky", ["t"], ["y"])]
+    builder.model.graph.node = [
+      FunctionTests.call("twice", ["x"], ["t"], as: "act1", ["slope": Float(0.25)]), FunctionTests.call("leaky", ["t"], ["y"]),
+    ]
     return builder
   }
 
@@ -60,10 +70,15 @@ import Testing
   @Test func optionalInputsMayBeLeftOut() throws {
     var builder = ModelBuilder()
     builder.floats("six", [], [6])
-    builder.model.functions = [FunctionTests.function("clamp", ["a", "low", "high"], ["b"], [ModelBuilder.node("Clip", ["a", "low", "high"], ["b"])])]
+    builder.model.functions = [
+      FunctionTests.function("clamp", ["a", "low", "high"], ["b"], [ModelBuilder.node("Clip", ["a", "low", "high"], ["b"])])
+    ]
     builder.model.graph.node = [FunctionTests.call("clamp", ["x", "", "six"], ["t"]), FunctionTests.call("clamp", ["t"], ["y"])]
     let graph = try builder.read().graph(for: [[1, 3, 8, 8]], reaching: nil)
-    #expect(graph.nodes.compactMap { ($0.op as? Pointwise)?.function } == [.clip(lower: -.infinity, upper: 6), .clip(lower: -.infinity, upper: .infinity)])
+    #expect(
+      graph.nodes.compactMap { ($0.op as? Pointwise)?.function } == [
+        .clip(lower: -.infinity, upper: 6), .clip(lower: -.infinity, upper: .infinity),
+      ])
   }
 
   @Test func functionsThatCallThemselvesOrExplodeAreRefused() throws {

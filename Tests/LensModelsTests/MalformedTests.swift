@@ -19,41 +19,65 @@ import Testing
     var builder = ModelBuilder(input: [1, 3, 8, 8])
     build(&builder)
     let error = MalformedTests.error(builder.bytes)
-    #expect(error?.code == code && (part.isEmpty || error?.message.contains(part) == true) && error?.message.hasPrefix("net.onnx: ") == true, "line \(line): \(error.map { "\($0.code) \($0)" } ?? "no error")")
+    #expect(
+      error?.code == code && (part.isEmpty || error?.message.contains(part) == true) && error?.message.hasPrefix("net.onnx: ") == true,
+      "line \(line): \(error.map { "\($0.code) \($0)" } ?? "no error")")
   }
 
   @Test func allUnsupportedOperatorsAreListedAtOnce() {
-    expect(.unsupportedOperator, "operator NonMaxSuppression (node 'y') is not among those cnnlens runs") { $0.node("NonMaxSuppression", ["x"], ["y"]) }
+    expect(.unsupportedOperator, "operator NonMaxSuppression (node 'y') is not among those cnnlens runs") {
+      $0.node("NonMaxSuppression", ["x"], ["y"])
+    }
     var builder = ModelBuilder()
     builder.node("Det", ["x"], ["a"], name: "attn")
     builder.node("Loop", ["a"], ["b"], name: "l1")
     builder.node("Loop", ["b"], ["c"], name: "l2")
     builder.model.graph.node.append(ModelBuilder.node("FusedConv", ["c"], ["y"], domain: "com.microsoft"))
-    #expect(MalformedTests.error(builder.bytes)?.message == "net.onnx: 3 operators are not among those cnnlens runs: Det (node 'attn'), Loop (nodes 'l1', 'l2'), com.microsoft.FusedConv (node 'y')")
+    #expect(
+      MalformedTests.error(builder.bytes)?.message
+        == "net.onnx: 3 operators are not among those cnnlens runs: Det (node 'attn'), Loop (nodes 'l1', 'l2'), com.microsoft.FusedConv (node 'y')"
+    )
   }
 
   @Test func brokenStructure() {
     expect(.malformedModel, "reads 'nothing', which nothing produces") { $0.node("Relu", ["nothing"], ["y"]) }
     expect(.malformedModel, "nothing produces the output 'y'") { $0.node("Relu", ["x"], ["z"]) }
-    expect(.malformedModel, "two nodes or inputs produce 'y'") { $0.node("Relu", ["x"], ["y"]); $0.node("Exp", ["x"], ["y"]) }
+    expect(.malformedModel, "two nodes or inputs produce 'y'") {
+      $0.node("Relu", ["x"], ["y"]); $0.node("Exp", ["x"], ["y"])
+    }
     expect(.malformedModel, "two nodes or inputs produce 'x'") { $0.node("Relu", ["x"], ["x"]) }
-    expect(.malformedModel, "cycle") { $0.node("Add", ["x", "b"], ["a"]); $0.node("Relu", ["a"], ["b"]); $0.node("Relu", ["b"], ["y"]) }
+    expect(.malformedModel, "cycle") {
+      $0.node("Add", ["x", "b"], ["a"]); $0.node("Relu", ["a"], ["b"]); $0.node("Relu", ["b"], ["y"])
+    }
     expect(.malformedModel, "cycle") { $0.node("Relu", ["y"], ["y"]) }
-    expect(.malformedModel, "no inputs") { $0.node("Relu", ["x"], ["y"]); $0.model.graph.input = [] }
-    expect(.malformedModel, "no outputs") { $0.node("Relu", ["x"], ["y"]); $0.model.graph.output = [] }
+    expect(.malformedModel, "no inputs") {
+      $0.node("Relu", ["x"], ["y"]); $0.model.graph.input = []
+    }
+    expect(.malformedModel, "no outputs") {
+      $0.node("Relu", ["x"], ["y"]); $0.model.graph.output = []
+    }
     expect(.malformedModel, "no graph") { $0.model.clearGraph() }
     expect(.malformedModel, "input 1 is missing") { $0.node("Add", ["x"], ["y"]) }
     expect(.malformedModel, "input 0 is missing") { $0.node("Sum", [], ["y"]) }
     expect(.malformedModel, "input 0 is missing") { $0.node("Relu", [""], ["y"]) }
-    expect(.unsupportedOperator, "opset 6 is older than 7") { $0.node("Relu", ["x"], ["y"]); $0.model.opsetImport[0].version = 6 }
-    expect(.unsupportedOperator, "does not state how many dimensions") { $0.node("Relu", ["x"], ["y"]); $0.model.graph.input[0].type.tensorType.clearShape() }
-    expect(.malformedModel, "at most 8") { $0.node("Relu", ["x"], ["y"]); $0.model.graph.input[0] = ModelBuilder.value("x", [Int](repeating: 1, count: 9)) }
+    expect(.unsupportedOperator, "opset 6 is older than 7") {
+      $0.node("Relu", ["x"], ["y"]); $0.model.opsetImport[0].version = 6
+    }
+    expect(.unsupportedOperator, "does not state how many dimensions") {
+      $0.node("Relu", ["x"], ["y"]); $0.model.graph.input[0].type.tensorType.clearShape()
+    }
+    expect(.malformedModel, "at most 8") {
+      $0.node("Relu", ["x"], ["y"]); $0.model.graph.input[0] = ModelBuilder.value("x", [Int](repeating: 1, count: 9))
+    }
   }
 
   @Test func brokenTensors() {
     func weights(_ fill: @escaping (inout Onnx_TensorProto) -> Void) -> (inout ModelBuilder) -> Void {
       { builder in
-        builder.model.graph.initializer.append(.with { ($0.name, $0.dataType, $0.dims) = ("w", 1, [2]); fill(&$0) })
+        builder.model.graph.initializer.append(
+          .with {
+            ($0.name, $0.dataType, $0.dims) = ("w", 1, [2]); fill(&$0)
+          })
         builder.node("Mul", ["x", "w"], ["y"])
       }
     }
@@ -68,7 +92,11 @@ import Testing
     expect(.unsupportedOperator, "the element type 77", weights { $0.dataType = 77 })
     expect(.unsupportedOperator, "strings", weights { $0.dataType = 8 })
     expect(.malformedModel, "segments", weights { $0.segment.begin = 0 })
-    expect(.malformedModel, "do not broadcast", weights { $0.dims = [5]; $0.floatData = [1, 2, 3, 4, 5] })
+    expect(
+      .malformedModel, "do not broadcast",
+      weights {
+        $0.dims = [5]; $0.floatData = [1, 2, 3, 4, 5]
+      })
   }
 
   @Test func brokenAttributes() {
@@ -111,14 +139,30 @@ import Testing
   /// Small files that ask for much memory.
   @Test func hostileSizes() {
     let huge = [1 << 20, 1 << 12]
-    expect(.malformedModel, "more numbers") { $0.integers("s", [1 << 16, 1 << 15]); $0.node("ConstantOfShape", ["s"], ["y"]) }
-    expect(.malformedModel, "too large") { $0.integers("s", [1 << 40, 1 << 40]); $0.node("ConstantOfShape", ["s"], ["y"]) }
-    expect(.malformedModel, "negative") { $0.integers("s", [-5]); $0.node("ConstantOfShape", ["s"], ["y"]) }
-    expect(.malformedModel, "more numbers") { $0.floats("c", [1, 1]); $0.integers("s", huge); $0.node("Expand", ["c", "s"], ["y"]) }
-    expect(.malformedModel, "") { $0.floats("c", [1, 1]); $0.integers("s", [1 << 20, 1 << 20]); $0.node("Tile", ["c", "s"], ["y"]) }
-    expect(.malformedModel, "") { $0.integers("s", [1, 1, 1 << 40, 1]); $0.node("Tile", ["x", "s"], ["y"]) }
-    expect(.malformedModel, "too large") { $0.integers("s", [1 << 20, 1 << 20, 8, 8]); $0.node("Expand", ["x", "s"], ["y"]) }
-    expect(.malformedModel, "") { $0.integers("s", [Int.max, Int.max, Int.max, Int.max]); $0.node("Reshape", ["x", "s"], ["y"]) }
+    expect(.malformedModel, "more numbers") {
+      $0.integers("s", [1 << 16, 1 << 15]); $0.node("ConstantOfShape", ["s"], ["y"])
+    }
+    expect(.malformedModel, "too large") {
+      $0.integers("s", [1 << 40, 1 << 40]); $0.node("ConstantOfShape", ["s"], ["y"])
+    }
+    expect(.malformedModel, "negative") {
+      $0.integers("s", [-5]); $0.node("ConstantOfShape", ["s"], ["y"])
+    }
+    expect(.malformedModel, "more numbers") {
+      $0.floats("c", [1, 1]); $0.integers("s", huge); $0.node("Expand", ["c", "s"], ["y"])
+    }
+    expect(.malformedModel, "") {
+      $0.floats("c", [1, 1]); $0.integers("s", [1 << 20, 1 << 20]); $0.node("Tile", ["c", "s"], ["y"])
+    }
+    expect(.malformedModel, "") {
+      $0.integers("s", [1, 1, 1 << 40, 1]); $0.node("Tile", ["x", "s"], ["y"])
+    }
+    expect(.malformedModel, "too large") {
+      $0.integers("s", [1 << 20, 1 << 20, 8, 8]); $0.node("Expand", ["x", "s"], ["y"])
+    }
+    expect(.malformedModel, "") {
+      $0.integers("s", [Int.max, Int.max, Int.max, Int.max]); $0.node("Reshape", ["x", "s"], ["y"])
+    }
     expect(.malformedModel, "too many numbers") { builder in
       for (name, value) in [("a", 0), ("b", Int.max), ("c", 1)] { builder.integers(name, [value], scalar: true) }
       builder.node("Range", ["a", "b", "c"], ["y"])
@@ -127,11 +171,21 @@ import Testing
       for (name, value) in [("a", Float(0)), ("b", 1), ("c", 0)] { builder.floats(name, [], [value]) }
       builder.node("Range", ["a", "b", "c"], ["y"])
     }
-    expect(.malformedModel, "pads") { $0.integers("p", [0, 0, Int.max, 0, 0, 0, Int.max, 0]); $0.node("Pad", ["x", "p"], ["y"]) }
-    expect(.malformedModel, "sizes") { $0.integers("s", [1, 3, Int.max, 8]); $0.node("Resize", ["x", "", "", "s"], ["y"]) }
-    expect(.malformedModel, "") { $0.floats("s", [4], [1, 1, 1e30, 1]); $0.node("Resize", ["x", "", "s"], ["y"]) }
-    expect(.malformedModel, "scales") { $0.floats("s", [4], [1, 1, .nan, 1]); $0.node("Resize", ["x", "", "s"], ["y"]) }
-    expect(.malformedModel, "") { $0.integers("a", Array(0..<64)); $0.node("Unsqueeze", ["x", "a"], ["y"]) }
+    expect(.malformedModel, "pads") {
+      $0.integers("p", [0, 0, Int.max, 0, 0, 0, Int.max, 0]); $0.node("Pad", ["x", "p"], ["y"])
+    }
+    expect(.malformedModel, "sizes") {
+      $0.integers("s", [1, 3, Int.max, 8]); $0.node("Resize", ["x", "", "", "s"], ["y"])
+    }
+    expect(.malformedModel, "") {
+      $0.floats("s", [4], [1, 1, 1e30, 1]); $0.node("Resize", ["x", "", "s"], ["y"])
+    }
+    expect(.malformedModel, "scales") {
+      $0.floats("s", [4], [1, 1, .nan, 1]); $0.node("Resize", ["x", "", "s"], ["y"])
+    }
+    expect(.malformedModel, "") {
+      $0.integers("a", Array(0..<64)); $0.node("Unsqueeze", ["x", "a"], ["y"])
+    }
     // Doubling again and again
     expect(.malformedModel, "") { builder in
       builder.node("Concat", ["x", "x"], ["t0"], ["axis": 0])
@@ -148,7 +202,14 @@ import Testing
     for depth in 0..<60 {
       let graph = inner
       inner = .with {
-        $0.node = [ModelBuilder.node("If", ["x"], ["o\(depth)"], ["then_branch": graph, "else_branch": graph.node.isEmpty ? graph : Onnx_GraphProto.with { $0.output = [ModelBuilder.value("x", [])] }])]
+        $0.node = [
+          ModelBuilder.node(
+            "If", ["x"], ["o\(depth)"],
+            [
+              "then_branch": graph,
+              "else_branch": graph.node.isEmpty ? graph : Onnx_GraphProto.with { $0.output = [ModelBuilder.value("x", [])] },
+            ])
+        ]
         $0.output = [ModelBuilder.value("o\(depth)", [])]
       }
     }

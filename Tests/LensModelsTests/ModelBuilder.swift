@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+  import FoundationEssentials
 #else
-import Foundation
+  import Foundation
 #endif
 import LensEngine
 import LensTensors
@@ -25,7 +25,8 @@ struct ModelBuilder {
     .with {
       $0.name = name
       $0.type.tensorType.elemType = type
-      $0.type.tensorType.shape.dim = dimensions.map { size in .with { if let size { $0.dimValue = Int64(size) } else { $0.dimParam = "n" } } }
+      $0.type.tensorType.shape.dim = dimensions.map { size in .with { if let size { $0.dimValue = Int64(size) } else { $0.dimParam = "n" } }
+      }
     }
   }
 
@@ -33,7 +34,9 @@ struct ModelBuilder {
     model.graph.node.append(ModelBuilder.node(kind, inputs, outputs, name: name, attributes))
   }
 
-  static func node(_ kind: String, _ inputs: [String], _ outputs: [String], name: String = "", domain: String = "", _ attributes: [String: Any] = [:]) -> Onnx_NodeProto {
+  static func node(
+    _ kind: String, _ inputs: [String], _ outputs: [String], name: String = "", domain: String = "", _ attributes: [String: Any] = [:]
+  ) -> Onnx_NodeProto {
     .with {
       $0.opType = kind
       $0.input = inputs
@@ -74,12 +77,13 @@ struct ModelBuilder {
   }
 
   mutating func integers(_ name: String, _ values: [Int], scalar: Bool = false) {
-    model.graph.initializer.append(.with {
-      $0.name = name
-      $0.dataType = 7
-      $0.dims = scalar ? [] : [Int64(values.count)]
-      $0.rawData = values.reduce(into: Data()) { data, value in withUnsafeBytes(of: Int64(value)) { data.append(contentsOf: $0) } }
-    })
+    model.graph.initializer.append(
+      .with {
+        $0.name = name
+        $0.dataType = 7
+        $0.dims = scalar ? [] : [Int64(values.count)]
+        $0.rawData = values.reduce(into: Data()) { data, value in withUnsafeBytes(of: Int64(value)) { data.append(contentsOf: $0) } }
+      })
   }
 
   var bytes: [UInt8] { (try? model.serializedBytes()) ?? [] }
@@ -94,9 +98,13 @@ extension Graph {
   func value(of layer: Layer, at inputs: [Tensor]) throws -> Tensor {
     var values: [Tensor] = []
     for (index, node) in nodes.enumerated() {
-      if let constant = node.op as? Constant { values.append(constant.tensor) }
-      else if let input = self.inputs.firstIndex(of: index) { values.append(inputs[input]) }
-      else { values.append(try node.op.applied(to: node.inputs.map { values[$0] })) }
+      if let constant = node.op as? Constant {
+        values.append(constant.tensor)
+      } else if let input = self.inputs.firstIndex(of: index) {
+        values.append(inputs[input])
+      } else {
+        values.append(try node.op.applied(to: node.inputs.map { values[$0] }))
+      }
     }
     guard let index = index(of: layer) else { throw LensError(.notFound, "no layer '\(layer)'") }
     return values[index]

@@ -17,61 +17,78 @@ import Testing
   }
 
   private static let recipes: [(name: String, build: @Sendable (inout ModelBuilder) -> Void)] = [
-    ("convnet", { builder in
-      builder.floats("w", [2, 3, 3, 3])
-      for name in ["s", "b", "m", "v"] { builder.floats(name, [2], [1, 2]) }
-      builder.floats("fc", [2, 5])
-      builder.node("Conv", ["x", "w", "b"], ["c"], name: "conv", ["pads": [1, 1, 1, 1], "strides": [2, 2], "group": 1, "dilations": [1, 1]])
-      builder.node("BatchNormalization", ["c", "s", "b", "m", "v"], ["n"])
-      builder.node("Relu", ["n"], ["r"])
-      builder.node("MaxPool", ["r"], ["p"], ["kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1])
-      builder.node("GlobalAveragePool", ["p"], ["g"])
-      builder.node("Flatten", ["g"], ["f"])
-      builder.node("Gemm", ["f", "fc"], ["l"], ["alpha": Float(2)])
-      builder.node("Softmax", ["l"], ["y"])
-    }),
-    ("shapes", { builder in
-      builder.integers("zero", [0])
-      builder.integers("one", [1])
-      builder.integers("axes", [2, 3])
-      builder.integers("ends", [7, -1])
-      builder.integers("rest", [-1])
-      builder.integers("pads", [0, 0, 1, 0, 0, 0, 0, 2])
-      builder.node("Slice", ["x", "one", "ends", "axes"], ["broken"])
-      builder.node("Pad", ["x", "pads"], ["p"], ["mode": "reflect"])
-      builder.node("Shape", ["p"], ["s"])
-      builder.node("Gather", ["s", "zero"], ["n"])
-      builder.node("Concat", ["n", "rest"], ["t"], ["axis": 0])
-      builder.node("Split", ["p"], ["s1", "s2", "s3"], ["axis": 1])
-      builder.node("Concat", ["s3", "s1"], ["c"], ["axis": 1])
-      builder.node("Transpose", ["c"], ["tr"], ["perm": [0, 2, 3, 1]])
-      builder.node("ReduceMean", ["tr", "one"], ["mean"])
-      builder.node("Reshape", ["mean", "t"], ["y"])
-    }),
-    ("enlarging", { builder in
-      builder.floats("w", [3, 1, 2, 2])
-      builder.floats("scales", [4], [1, 1, 2, 1.5])
-      builder.integers("sizes", [1, 3, 5, 9])
-      builder.node("ConvTranspose", ["x", "w"], ["u"], ["strides": [2, 2], "group": 3, "output_padding": [1, 0]])
-      builder.node("Resize", ["u", "", "scales"], ["r"], ["mode": "linear"])
-      builder.node("Resize", ["r", "", "", "sizes"], ["q"], ["mode": "cubic"])
-      builder.node("DepthToSpace", ["e"], ["d"], ["blocksize": 1])
-      builder.node("Expand", ["q", "sizes"], ["e"])
-      builder.node("AveragePool", ["d"], ["y"], ["kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"])
-    }),
-    ("function", { builder in
-      builder.model.functions = [
-        FunctionTests.function("f", ["a"], ["b"], attributes: ["k"], [
-          FunctionTests.referring(ModelBuilder.node("Elu", ["a"], ["t"]), "alpha", to: "k"), ModelBuilder.node("Sigmoid", ["t"], ["b"]),
-        ])
-      ]
-      builder.integers("c", [1], scalar: true)
-      let branch = Onnx_GraphProto.with { $0.node = [ModelBuilder.node("Tanh", ["u"], ["z"])]; $0.output = [ModelBuilder.value("z", [])] }
-      builder.model.graph.node = [FunctionTests.call("f", ["x"], ["u"], as: "call", ["k": Float(0.5)])]
-      builder.node("If", ["c"], ["i"], ["then_branch": branch, "else_branch": branch])
-      builder.node("Constant", [], ["k"], ["value": ModelBuilder.floats("", [1], [2])])
-      builder.node("Mul", ["i", "k"], ["y"])
-    }),
+    (
+      "convnet",
+      { builder in
+        builder.floats("w", [2, 3, 3, 3])
+        for name in ["s", "b", "m", "v"] { builder.floats(name, [2], [1, 2]) }
+        builder.floats("fc", [2, 5])
+        builder.node(
+          "Conv", ["x", "w", "b"], ["c"], name: "conv", ["pads": [1, 1, 1, 1], "strides": [2, 2], "group": 1, "dilations": [1, 1]])
+        builder.node("BatchNormalization", ["c", "s", "b", "m", "v"], ["n"])
+        builder.node("Relu", ["n"], ["r"])
+        builder.node("MaxPool", ["r"], ["p"], ["kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1])
+        builder.node("GlobalAveragePool", ["p"], ["g"])
+        builder.node("Flatten", ["g"], ["f"])
+        builder.node("Gemm", ["f", "fc"], ["l"], ["alpha": Float(2)])
+        builder.node("Softmax", ["l"], ["y"])
+      }
+    ),
+    (
+      "shapes",
+      { builder in
+        builder.integers("zero", [0])
+        builder.integers("one", [1])
+        builder.integers("axes", [2, 3])
+        builder.integers("ends", [7, -1])
+        builder.integers("rest", [-1])
+        builder.integers("pads", [0, 0, 1, 0, 0, 0, 0, 2])
+        builder.node("Slice", ["x", "one", "ends", "axes"], ["broken"])
+        builder.node("Pad", ["x", "pads"], ["p"], ["mode": "reflect"])
+        builder.node("Shape", ["p"], ["s"])
+        builder.node("Gather", ["s", "zero"], ["n"])
+        builder.node("Concat", ["n", "rest"], ["t"], ["axis": 0])
+        builder.node("Split", ["p"], ["s1", "s2", "s3"], ["axis": 1])
+        builder.node("Concat", ["s3", "s1"], ["c"], ["axis": 1])
+        builder.node("Transpose", ["c"], ["tr"], ["perm": [0, 2, 3, 1]])
+        builder.node("ReduceMean", ["tr", "one"], ["mean"])
+        builder.node("Reshape", ["mean", "t"], ["y"])
+      }
+    ),
+    (
+      "enlarging",
+      { builder in
+        builder.floats("w", [3, 1, 2, 2])
+        builder.floats("scales", [4], [1, 1, 2, 1.5])
+        builder.integers("sizes", [1, 3, 5, 9])
+        builder.node("ConvTranspose", ["x", "w"], ["u"], ["strides": [2, 2], "group": 3, "output_padding": [1, 0]])
+        builder.node("Resize", ["u", "", "scales"], ["r"], ["mode": "linear"])
+        builder.node("Resize", ["r", "", "", "sizes"], ["q"], ["mode": "cubic"])
+        builder.node("DepthToSpace", ["e"], ["d"], ["blocksize": 1])
+        builder.node("Expand", ["q", "sizes"], ["e"])
+        builder.node("AveragePool", ["d"], ["y"], ["kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"])
+      }
+    ),
+    (
+      "function",
+      { builder in
+        builder.model.functions = [
+          FunctionTests.function(
+            "f", ["a"], ["b"], attributes: ["k"],
+            [
+              FunctionTests.referring(ModelBuilder.node("Elu", ["a"], ["t"]), "alpha", to: "k"), ModelBuilder.node("Sigmoid", ["t"], ["b"]),
+            ])
+        ]
+        builder.integers("c", [1], scalar: true)
+        let branch = Onnx_GraphProto.with {
+          $0.node = [ModelBuilder.node("Tanh", ["u"], ["z"])]; $0.output = [ModelBuilder.value("z", [])]
+        }
+        builder.model.graph.node = [FunctionTests.call("f", ["x"], ["u"], as: "call", ["k": Float(0.5)])]
+        builder.node("If", ["c"], ["i"], ["then_branch": branch, "else_branch": branch])
+        builder.node("Constant", [], ["k"], ["value": ModelBuilder.floats("", [1], [2])])
+        builder.node("Mul", ["i", "k"], ["y"])
+      }
+    ),
   ]
 
   /// Reads, builds and, if what came out is small, runs.
@@ -81,7 +98,9 @@ import Testing
       let shapes = model.inputs.map { Shape($0.dimensions.map { min($0 ?? 1, 64) }) }
       guard (try? shapes.allSatisfy { try Shape(checking: $0.dimensions).count < 1 << 16 }) == true else { return nil }
       let graph = try model.graph(for: shapes, reaching: nil)
-      guard graph.nodes.allSatisfy({ $0.shape.count < 1 << 16 && $0.op.multiplyAdds(for: graph.shapes($0.inputs), output: $0.shape) < 1 << 24 }) else { return nil }
+      guard
+        graph.nodes.allSatisfy({ $0.shape.count < 1 << 16 && $0.op.multiplyAdds(for: graph.shapes($0.inputs), output: $0.shape) < 1 << 24 })
+      else { return nil }
       _ = try graph.value(of: .output, at: shapes.map { Tensor($0) })
       return nil
     } catch let error as LensError { return error } catch { return LensError(.internalError, "\(error)") }
@@ -108,7 +127,9 @@ import Testing
           var damaged = bytes
           damaged[index] ^= flip
           let error = attempt(damaged)
-          #expect(error?.code != .internalError && error?.message.contains("\n") != true, "\(name), byte \(index) ^ \(flip): \(error.map { "\($0)" } ?? "")")
+          #expect(
+            error?.code != .internalError && error?.message.contains("\n") != true,
+            "\(name), byte \(index) ^ \(flip): \(error.map { "\($0)" } ?? "")")
         }
       }
     }
@@ -165,7 +186,9 @@ import Testing
             model.graph.node[node].attribute[index].ints[place] = number
           }
         case 5:
-          let attributes = ["axis", "axes", "keepdims", "group", "blocksize", "perm", "num_outputs", "size", "batch_dims", "k", "to", "start", "end", "p"]
+          let attributes = [
+            "axis", "axes", "keepdims", "group", "blocksize", "perm", "num_outputs", "size", "batch_dims", "k", "to", "start", "end", "p",
+          ]
           let name = attributes.randomElement(using: &random) ?? ""
           let isList = ["axes", "perm"].contains(name)
           model.graph.node[node].attribute.append(ModelBuilder.attribute(name, isList ? [Int(number)] as Any : Int(number)))
@@ -180,7 +203,9 @@ import Testing
           }
         default:
           let axis = Int.random(in: 0..<4, using: &random)
-          if axis < model.graph.input[0].type.tensorType.shape.dim.count { model.graph.input[0].type.tensorType.shape.dim[axis].dimValue = number }
+          if axis < model.graph.input[0].type.tensorType.shape.dim.count {
+            model.graph.input[0].type.tensorType.shape.dim[axis].dimValue = number
+          }
         }
       }
       let error = attempt(try model.serializedBytes())

@@ -57,7 +57,9 @@ import Testing
     builder.node("Split", ["d"], ["e", "f", "g"], name: "split", ["axis": 1])
     builder.node("Add", ["e", "g"], ["y"], name: "x")
     let model = try builder.read()
-    #expect(model.layerNames == ["a", "b", "c", "a.2", "split:0", "split:2", "y"] || model.layerNames == ["a", "b", "c", "d", "split:0", "split:2", "y"])
+    #expect(
+      model.layerNames == ["a", "b", "c", "a.2", "split:0", "split:2", "y"]
+        || model.layerNames == ["a", "b", "c", "d", "split:0", "split:2", "y"])
     #expect(model.aliases["e"] == "split:0" && model.aliases["g"] == "split:2")
     let graph = try model.graph(for: [[1, 3, 8, 8]], reaching: nil)
     #expect(Set(graph.nodes.map(\.name)).count == graph.nodes.count)
@@ -124,7 +126,8 @@ import Testing
     for bits in UInt16.min...UInt16.max {
       let ours = Float(half: bits)
       let exponent = Int(bits >> 10 & 31), fraction = Double(bits & 1023), sign: Double = bits >> 15 == 1 ? -1 : 1
-      var expected = sign * (exponent == 0 ? fraction * 0x1p-24 : (1 + fraction / 1024) * Double(sign: .plus, exponent: exponent - 15, significand: 1))
+      var expected =
+        sign * (exponent == 0 ? fraction * 0x1p-24 : (1 + fraction / 1024) * Double(sign: .plus, exponent: exponent - 15, significand: 1))
       if exponent == 31 { expected = fraction == 0 ? sign * .infinity : .nan }
       #expect(ours == Float(expected) || (ours.isNaN && expected.isNaN), "\(bits)")
     }

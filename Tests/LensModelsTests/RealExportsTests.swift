@@ -16,7 +16,9 @@ import Testing
         let model = try ONNXModel.read(path: path)
         let shapes = model.inputs.map { Shape($0.dimensions.map { $0 ?? 1 }) }
         let graph = try model.graph(for: shapes, reaching: nil)
-        print("ok  ", path.dropFirst(RealExportsTests.folder.count + 1), graph.nodes.count, "nodes,", graph.outputs.map { graph.nodes[$0].shape }, (clock() - start) / 1000, "ms")
+        print(
+          "ok  ", path.dropFirst(RealExportsTests.folder.count + 1), graph.nodes.count, "nodes,",
+          graph.outputs.map { graph.nodes[$0].shape }, (clock() - start) / 1000, "ms")
       } catch {
         print("FAIL", path, error)
         Issue.record("\(path): \(error)")
@@ -30,7 +32,9 @@ import Testing
     defer { closedir(directory) }
     var result: [String] = []
     while let entry = readdir(directory) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
       guard !name.hasPrefix(".") else { continue }
       let path = folder + "/" + name
       result += entry.pointee.d_type == UInt8(DT_DIR) ? files(in: path) : [path]

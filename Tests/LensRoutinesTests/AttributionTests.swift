@@ -6,16 +6,24 @@ import Testing
 /// conv 3->4, relu, conv 4->5, relu, global pool, dense 5->3: seeded weights.
 private func pooledNetwork(_ pool: any Operator = GlobalPool(.average), _ activation: any Operator = ReLU()) throws -> Network {
   var random = Random(seed: 11)
-  return try Network.chain([2, 3, 8, 9], [
-    ("conv1", Convolution(weights: .normal([4, 3, 3, 3], deviation: 0.4, using: &random), bias: [0.1, 0, -0.1, 0.2], padding: [1, 1, 1, 1])),
-    ("relu1", activation),
-    ("conv2", Convolution(weights: .normal([5, 4, 3, 3], deviation: 0.4, using: &random), bias: nil, strides: [2, 2], padding: [1, 1, 1, 1])),
-    ("relu2", activation),
-    ("pool", pool),
-    ("flat", Reshape(to: [2, 5], kind: "Flatten")),
-    ("dense", Linear(weights: .normal([3, 5], using: &random), bias: [0.5, 0, -0.5])),
-    ("softmax", Softmax(axes: 1..<2)),
-  ].map { ($0.0, $0.1 as any Operator) })
+  return try Network.chain(
+    [2, 3, 8, 9],
+    [
+      (
+        "conv1",
+        Convolution(weights: .normal([4, 3, 3, 3], deviation: 0.4, using: &random), bias: [0.1, 0, -0.1, 0.2], padding: [1, 1, 1, 1])
+      ),
+      ("relu1", activation),
+      (
+        "conv2",
+        Convolution(weights: .normal([5, 4, 3, 3], deviation: 0.4, using: &random), bias: nil, strides: [2, 2], padding: [1, 1, 1, 1])
+      ),
+      ("relu2", activation),
+      ("pool", pool),
+      ("flat", Reshape(to: [2, 5], kind: "Flatten")),
+      ("dense", Linear(weights: .normal([3, 5], using: &random), bias: [0.5, 0, -0.5])),
+      ("softmax", Softmax(axes: 1..<2)),
+    ].map { ($0.0, $0.1 as any Operator) })
 }
 
 private func picture(_ seed: UInt64 = 5) -> Tensor {
@@ -54,7 +62,8 @@ private func distance(_ a: Tensor, _ b: Tensor) -> Float {
   }
 
   @Test func camSaysWhatItNeedsWhereNothingPools() throws {
-    let network = try Network.chain([-1, 3, 2, 2], [("conv", Convolution(weights: Tensor([2, 3, 1, 1]), bias: nil)), ("flat", Reshape(to: [1, 8]))])
+    let network = try Network.chain(
+      [-1, 3, 2, 2], [("conv", Convolution(weights: Tensor([2, 3, 1, 1]), bias: nil)), ("flat", Reshape(to: [1, 8]))])
     #expect { try cam(Session(network), Tensor([1, 3, 2, 2])) } throws: { "\($0)".contains("grad_cam") }
   }
 
@@ -62,9 +71,13 @@ private func distance(_ a: Tensor, _ b: Tensor) -> Float {
     let session = Session(try pooledNetwork())
     let gradient = try session.gradient(of: .logit([0]), at: [picture()]).gradients[0]
     let map = try saliency(session, picture(), .logit([0])).map
-    for n in 0..<2 { for y in 0..<8 { for x in 0..<9 {
-      #expect(map[n, y, x] == (0..<3).map { abs(gradient[n, $0, y, x]) }.max()!)
-    } } }
+    for n in 0..<2 {
+      for y in 0..<8 {
+        for x in 0..<9 {
+          #expect(map[n, y, x] == (0..<3).map { abs(gradient[n, $0, y, x]) }.max()!)
+        }
+      }
+    }
     #expect(try saliency(session, picture(), .logit([0]), reduction: .none).map.values == gradient.values)
   }
 
@@ -80,11 +93,13 @@ private func distance(_ a: Tensor, _ b: Tensor) -> Float {
 
   @Test func gradientTimesInputSumsToTheScoreWithoutBiases() throws {
     var random = Random(seed: 2)
-    let network = try Network.chain([-1, 3, 8, 8], [
-      ("conv", Convolution(weights: .normal([6, 3, 3, 3], using: &random), bias: nil, padding: [1, 1, 1, 1])), ("relu", ReLU()),
-      ("pool", MaxPool(PoolWindow(2))), ("flat", Reshape(to: [1, 96])),
-      ("dense", Linear(weights: .normal([4, 96], using: &random), bias: nil)),
-    ])
+    let network = try Network.chain(
+      [-1, 3, 8, 8],
+      [
+        ("conv", Convolution(weights: .normal([6, 3, 3, 3], using: &random), bias: nil, padding: [1, 1, 1, 1])), ("relu", ReLU()),
+        ("pool", MaxPool(PoolWindow(2))), ("flat", Reshape(to: [1, 96])),
+        ("dense", Linear(weights: .normal([4, 96], using: &random), bias: nil)),
+      ])
     let image = Tensor.normal([1, 3, 8, 8], using: &random)
     let result = try gradientTimesInput(Session(network), image, .logit([2]))
     #expect(abs(result.map.values.reduce(0, +) - result.scores[0]) < 1e-4 * abs(result.scores[0]))
@@ -92,7 +107,9 @@ private func distance(_ a: Tensor, _ b: Tensor) -> Float {
 
   @Test func objectivesAddAndScale() throws {
     let session = Session(try pooledNetwork())
-    let parts: [Objective] = [.logit([0]), .unit("relu1", channel: 2, y: 3, x: 4), .channel("relu2", 1), .layer("conv1"), .direction("conv2", [1, 2, 3, 4, 5])]
+    let parts: [Objective] = [
+      .logit([0]), .unit("relu1", channel: 2, y: 3, x: 4), .channel("relu2", 1), .layer("conv1"), .direction("conv2", [1, 2, 3, 4, 5]),
+    ]
     let gradients = try parts.map { try session.gradient(of: $0, at: [picture()]) }
     let factors: [Float] = [2, -1, 0.5, 0.01, 3]
     var sum = factors[0] * parts[0]
@@ -111,7 +128,9 @@ private func distance(_ a: Tensor, _ b: Tensor) -> Float {
     var random = Random(seed: 9)
     let direction = Tensor.normal([2, 3, 8, 9], using: &random)
     let step: Float = 1e-2
-    for objective: Objective in [.probability([1]), .crossEntropy([2]), .layer("relu1"), .group("conv2", mask: .normal([5, 4, 5], using: &random))] {
+    for objective: Objective in [
+      .probability([1]), .crossEntropy([2]), .layer("relu1"), .group("conv2", mask: .normal([5, 4, 5], using: &random)),
+    ] {
       let slope = try session.gradient(of: objective, at: [picture()])
       let ahead = try session.gradient(of: objective, at: [picture() + step * direction], wrt: [])
       let behind = try session.gradient(of: objective, at: [picture() + -step * direction], wrt: [])
@@ -137,7 +156,8 @@ private func distance(_ a: Tensor, _ b: Tensor) -> Float {
   @Test func aLinearClassifierIsFooledByTheSumOfItsWeights() throws {
     let weights: [Float] = [-1, -1, 1, -1, 1, -1, 1, 1, -1, 1]
     let x = Tensor([1, 10], [2, -1, 3, -2, 2, 2, 1, -4, 5, 1])
-    let network = try Network.chain([-1, 10], [("dense", Linear(weights: Tensor([2, 10], [Float](repeating: 0, count: 10) + weights), bias: nil))])
+    let network = try Network.chain(
+      [-1, 10], [("dense", Linear(weights: Tensor([2, 10], [Float](repeating: 0, count: 10) + weights), bias: nil))])
     let session = Session(network)
     #expect(try session.activations(of: [x], at: ["dense"])[0].values == [0, -3])
     let before = try session.gradient(of: .probability([1]), at: [x], wrt: []).scores[0]

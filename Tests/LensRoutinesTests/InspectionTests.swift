@@ -78,13 +78,17 @@ private func vgg(_ blocks: [Int]) throws -> Network {
   }
 
   @Test func alexNetSeesWhatTheTableSays() throws {
-    let network = try Network.chain([1, 3, 227, 227], [
-      ("conv1", conv(3, 96, kernel: 11, stride: 4, padding: 0)), ("pool1", pool(3, 2)),
-      ("conv2", conv(96, 256, kernel: 5, padding: 2, groups: 2)), ("pool2", pool(3, 2)), ("conv3", conv(256, 384)),
-      ("conv4", conv(384, 384, groups: 2)), ("conv5", conv(384, 256, groups: 2)), ("pool5", pool(3, 2)),
-    ])
-    let known = ["conv1": (11, 4, 0), "pool1": (19, 8, 0), "conv2": (51, 8, 16), "pool2": (67, 16, 16), "conv3": (99, 16, 32),
-                 "conv4": (131, 16, 48), "conv5": (163, 16, 64), "pool5": (195, 32, 64)]
+    let network = try Network.chain(
+      [1, 3, 227, 227],
+      [
+        ("conv1", conv(3, 96, kernel: 11, stride: 4, padding: 0)), ("pool1", pool(3, 2)),
+        ("conv2", conv(96, 256, kernel: 5, padding: 2, groups: 2)), ("pool2", pool(3, 2)), ("conv3", conv(256, 384)),
+        ("conv4", conv(384, 384, groups: 2)), ("conv5", conv(384, 256, groups: 2)), ("pool5", pool(3, 2)),
+      ])
+    let known = [
+      "conv1": (11, 4, 0), "pool1": (19, 8, 0), "conv2": (51, 8, 16), "pool2": (67, 16, 16), "conv3": (99, 16, 32),
+      "conv4": (131, 16, 48), "conv5": (163, 16, 64), "pool5": (195, 32, 64),
+    ]
     let fields = try fields(network, [1, 3, 227, 227])
     for (layer, (size, stride, padding)) in known {
       #expect(fields[layer] == ReceptiveField(size: Double(size), stride: Double(stride), padding: Double(padding)), "\(layer)")
@@ -93,9 +97,11 @@ private func vgg(_ blocks: [Int]) throws -> Network {
 
   @Test func vgg16SeesWhatTheTableSays() throws {
     let fields = try fields(vgg([2, 2, 3, 3, 3]), [1, 3, 224, 224])
-    let sizes = ["conv1_1": 3, "conv1_2": 5, "pool1": 6, "conv2_1": 10, "conv2_2": 14, "pool2": 16, "conv3_1": 24, "conv3_2": 32,
-                 "conv3_3": 40, "pool3": 44, "conv4_1": 60, "conv4_2": 76, "conv4_3": 92, "pool4": 100, "conv5_1": 132, "conv5_2": 164,
-                 "conv5_3": 196, "pool5": 212]
+    let sizes = [
+      "conv1_1": 3, "conv1_2": 5, "pool1": 6, "conv2_1": 10, "conv2_2": 14, "pool2": 16, "conv3_1": 24, "conv3_2": 32,
+      "conv3_3": 40, "pool3": 44, "conv4_1": 60, "conv4_2": 76, "conv4_3": 92, "pool4": 100, "conv5_1": 132, "conv5_2": 164,
+      "conv5_3": 196, "pool5": 212,
+    ]
     for (layer, size) in sizes { #expect(fields[layer]?.size == Double(size), "\(layer)") }
     #expect(fields["pool5"] == ReceptiveField(size: 212, stride: 32, padding: 90))
     #expect(fields["fc6"] == nil)
@@ -104,13 +110,16 @@ private func vgg(_ blocks: [Int]) throws -> Network {
   /// With positive weights, the gradient of one unit is non-zero on exactly the pixels it sees.
   @Test func aMeasuredFieldIsThePredictedOne() throws {
     func ones(_ outputs: Int, _ inputs: Int, _ kernel: Int) -> Tensor { Tensor([outputs, inputs, kernel, kernel], repeating: 1) }
-    let network = try Network.chain([1, 1, 40, 40], [
-      ("conv1", Convolution(weights: ones(2, 1, 5), bias: nil, strides: [2, 2], padding: [2, 2, 2, 2])),
-      ("pool", AveragePool(PoolWindow(2), countsPadding: true)),
-      ("conv2", Convolution(weights: ones(1, 2, 3), bias: nil, dilations: [2, 2], padding: [2, 2, 2, 2])),
-    ])
+    let network = try Network.chain(
+      [1, 1, 40, 40],
+      [
+        ("conv1", Convolution(weights: ones(2, 1, 5), bias: nil, strides: [2, 2], padding: [2, 2, 2, 2])),
+        ("pool", AveragePool(PoolWindow(2), countsPadding: true)),
+        ("conv2", Convolution(weights: ones(1, 2, 3), bias: nil, dilations: [2, 2], padding: [2, 2, 2, 2])),
+      ])
     let field = try #require(try fields(network, [1, 1, 40, 40])["conv2"])
-    let gradient = try Session(network).gradient(of: .unit("conv2", channel: 0, y: 5, x: 4), at: [Tensor([1, 1, 40, 40], repeating: 1)]).gradients[0]
+    let gradient = try Session(network).gradient(of: .unit("conv2", channel: 0, y: 5, x: 4), at: [Tensor([1, 1, 40, 40], repeating: 1)])
+      .gradients[0]
     func seen(_ i: Int) -> ClosedRange<Int> {
       let start = i * Int(field.stride) - Int(field.padding)
       return start...start + Int(field.size) - 1

@@ -43,7 +43,8 @@ public func checkOperator(
       try check.differences(step: step, gradientTolerance ?? 2e-2)
     }
   }
-  let isOneImageEach = !inputs.isEmpty && inputs[0].shape.rank >= 2 && check.output.shape.rank >= 1
+  let isOneImageEach =
+    !inputs.isEmpty && inputs[0].shape.rank >= 2 && check.output.shape.rank >= 1
     && inputs[0].shape[0] == check.output.shape[0] && inputs[0].shape[0] > 1
     && inputs.allSatisfy { $0.shape.rank <= inputs[0].shape.rank }
   if isBatched ?? isOneImageEach { try check.batch() }

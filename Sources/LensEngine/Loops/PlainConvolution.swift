@@ -29,10 +29,12 @@ struct PlainConvolution: Sendable {
         if !adds { y.update(repeating: bias?[o] ?? 0, count: output.h * output.w) }
         for i in 0..<perGroup {
           let x = x + (plane / output.c * input.c + o / (output.c / groups) * perGroup + i) * input.h * input.w
-          for a in 0..<kh { for b in 0..<kw {
-            let weight = w[((o * perGroup + i) * kh + a) * kw + b]
-            each(a, b) { p, q in y[q] += weight * x[p] }
-          } }
+          for a in 0..<kh {
+            for b in 0..<kw {
+              let weight = w[((o * perGroup + i) * kh + a) * kw + b]
+              each(a, b) { p, q in y[q] += weight * x[p] }
+            }
+          }
         }
       }
     }
@@ -46,10 +48,12 @@ struct PlainConvolution: Sendable {
         if !adds { dx.update(repeating: bias?[c] ?? 0, count: input.h * input.w) }
         for j in 0..<outputs {
           let o = c / perGroup * outputs + j, dy = dy + (plane / input.c * output.c + o) * output.h * output.w
-          for a in 0..<kh { for b in 0..<kw {
-            let weight = w[((o * perGroup + c % perGroup) * kh + a) * kw + b]
-            each(a, b) { p, q in dx[p] += weight * dy[q] }
-          } }
+          for a in 0..<kh {
+            for b in 0..<kw {
+              let weight = w[((o * perGroup + c % perGroup) * kh + a) * kw + b]
+              each(a, b) { p, q in dx[p] += weight * dy[q] }
+            }
+          }
         }
       }
     }

@@ -22,16 +22,18 @@ struct Rearrangement: Sendable {
   /// - axes: outermost of the target first. Together they cover source and target without gaps.
   init(_ axes: [AxisMap], fill: Float = 0) {
     let axes = Rearrangement.merged(axes)
-    shown = Walk(axes.map { axis in
-      let count = axis.indices?.count ?? axis.sourceLength
-      let lists = axis.indices.map { Lists(count: count, pairs($0).map { ($0.target, $0.source * axis.sourceStride) }) }
-      return Walk.Axis(count: count, stride: axis.targetStride, sourceStride: axis.sourceStride, lists: lists)
-    }, fill: fill)
-    gathered = Walk(axes.map { axis in
-      let count = axis.sourceLength
-      let lists = axis.indices.map { Lists(count: count, pairs($0).map { ($0.source, $0.target * axis.targetStride) }) }
-      return Walk.Axis(count: count, stride: axis.sourceStride, sourceStride: axis.targetStride, lists: lists)
-    }, fill: 0)
+    shown = Walk(
+      axes.map { axis in
+        let count = axis.indices?.count ?? axis.sourceLength
+        let lists = axis.indices.map { Lists(count: count, pairs($0).map { ($0.target, $0.source * axis.sourceStride) }) }
+        return Walk.Axis(count: count, stride: axis.targetStride, sourceStride: axis.sourceStride, lists: lists)
+      }, fill: fill)
+    gathered = Walk(
+      axes.map { axis in
+        let count = axis.sourceLength
+        let lists = axis.indices.map { Lists(count: count, pairs($0).map { ($0.source, $0.target * axis.targetStride) }) }
+        return Walk.Axis(count: count, stride: axis.sourceStride, sourceStride: axis.targetStride, lists: lists)
+      }, fill: 0)
 
     func pairs(_ indices: [Int]) -> [(target: Int, source: Int)] {
       indices.enumerated().filter { $1 >= 0 }.map { (target: $0, source: $1) }
@@ -42,17 +44,19 @@ struct Rearrangement: Sendable {
   init(from source: [Int], indices: [[Int]?], fill: Float = 0) {
     let target = zip(source, indices).map { $1?.count ?? $0 }
     let sourceStrides = Shape(source).strides, targetStrides = Shape(target).strides
-    self.init(source.indices.map { axis in
-      AxisMap(
-        indices: indices[axis], sourceLength: source[axis], sourceStride: sourceStrides[axis], targetStride: targetStrides[axis])
-    }, fill: fill)
+    self.init(
+      source.indices.map { axis in
+        AxisMap(
+          indices: indices[axis], sourceLength: source[axis], sourceStride: sourceStrides[axis], targetStride: targetStrides[axis])
+      }, fill: fill)
   }
 
   init(transposing source: [Int], by permutation: [Int]) {
     let sourceStrides = Shape(source).strides, targetStrides = Shape(permutation.map { source[$0] }).strides
-    self.init(permutation.enumerated().map { axis, from in
-      AxisMap(indices: nil, sourceLength: source[from], sourceStride: sourceStrides[from], targetStride: targetStrides[axis])
-    })
+    self.init(
+      permutation.enumerated().map { axis, from in
+        AxisMap(indices: nil, sourceLength: source[from], sourceStride: sourceStrides[from], targetStride: targetStrides[axis])
+      })
   }
 
   /// Neighbours that lie the same way in source and target become one longer axis.

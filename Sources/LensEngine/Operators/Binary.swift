@@ -47,7 +47,8 @@ public struct Binary: Operator {
     let lanes = try Broadcasting(zip(shapes, layouts.inputs).map { $1 == .blocked ? $0.blocked : $0 })
     let isBlocked = layouts.output == .blocked
     let aStep = lanes.step(0), bStep = lanes.step(1)
-    var stage = Stage(output: output, keeps: function.keeps, runsInPlace: shapes[0] == output && layouts.inputs[0] == layouts.output) { pass in
+    var stage = Stage(output: output, keeps: function.keeps, runsInPlace: shapes[0] == output && layouts.inputs[0] == layouts.output) {
+      pass in
       let a = pass.input(0), b = pass.input(1), y = pass.output
       lanes.forEachRun { run in
         function.write(a + run.offsets[0], aStep, b + run.offsets[1], bStep, to: y + run.start, count: run.count)
@@ -69,7 +70,9 @@ public struct Binary: Operator {
         }
       }
     }
-    if case .add = function, shapes[0] == shapes[1], layouts.inputs == [layouts.output, layouts.output] { stage.joins = Ending(adds: true) }
+    if case .add = function, shapes[0] == shapes[1], layouts.inputs == [layouts.output, layouts.output] {
+      stage.joins = Ending(adds: true)
+    }
     return function.isPiecewiseConstant ? stage.withoutGradient : stage
   }
 }

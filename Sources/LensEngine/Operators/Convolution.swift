@@ -16,7 +16,9 @@ public struct Convolution: Operator {
   /// The weights again, as kernels want them, shared by all plans. Nil where they make no convolution.
   private let filter: ConvolutionFilter?
 
-  public init(weights: Tensor, bias: [Float]?, strides: [Int] = [1, 1], dilations: [Int] = [1, 1], padding: [Int] = [0, 0, 0, 0], groups: Int = 1) {
+  public init(
+    weights: Tensor, bias: [Float]?, strides: [Int] = [1, 1], dilations: [Int] = [1, 1], padding: [Int] = [0, 0, 0, 0], groups: Int = 1
+  ) {
     self.weights = weights
     self.bias = bias
     self.strides = strides
@@ -79,7 +81,10 @@ public struct Convolution: Operator {
 
   private func geometry(for shape: Shape) throws -> ConvolutionGeometry {
     guard filter != nil, strides.count == 2, dilations.count == 2, padding.count == 4 else {
-      throw LensError(.invalidArgument, "weights of shape \(weights.shape) in \(groups) groups with \(bias?.count ?? 0) biases, strides \(strides), dilations \(dilations), padding \(padding)")
+      throw LensError(
+        .invalidArgument,
+        "weights of shape \(weights.shape) in \(groups) groups with \(bias?.count ?? 0) biases, strides \(strides), dilations \(dilations), padding \(padding)"
+      )
     }
     guard shape.rank == 4, shape.c % groups == 0, shape.c / groups == weights.shape[1] else {
       throw LensError(.shapeMismatch, "a value of shape \(shape) meets weights of shape \(weights.shape) in \(groups) groups")

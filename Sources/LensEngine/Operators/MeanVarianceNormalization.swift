@@ -26,12 +26,15 @@ public struct MeanVarianceNormalization: Operator {
       lanes.fold(1, .sum, terms: { run, terms in terms.update(from: x + run.start, count: run.count) }) {
         means[$0] = Float($1 / length)
       }
-      lanes.fold(1, .sum, terms: { run, terms in
-        for i in 0..<run.count {
-          let difference = x[run.start + i] - means[run.offsets[1] + i * step]
-          terms[i] = difference * difference
+      lanes.fold(
+        1, .sum,
+        terms: { run, terms in
+          for i in 0..<run.count {
+            let difference = x[run.start + i] - means[run.offsets[1] + i * step]
+            terms[i] = difference * difference
+          }
         }
-      }) { deviations[$0] = Float(($1 / length).squareRoot()) }
+      ) { deviations[$0] = Float(($1 / length).squareRoot()) }
       lanes.forEachRun { run in
         for i in 0..<run.count {
           let o = run.offsets[1] + i * step
@@ -45,9 +48,12 @@ public struct MeanVarianceNormalization: Operator {
       lanes.fold(1, .sum, terms: { run, terms in terms.update(from: dy + run.start, count: run.count) }) {
         offsets[$0] = Float($1 / length)
       }
-      lanes.fold(1, .sum, terms: { run, terms in
-        for i in 0..<run.count { terms[i] = dy[run.start + i] * y[run.start + i] }
-      }) { alongs[$0] = Float($1 / length) }
+      lanes.fold(
+        1, .sum,
+        terms: { run, terms in
+          for i in 0..<run.count { terms[i] = dy[run.start + i] * y[run.start + i] }
+        }
+      ) { alongs[$0] = Float($1 / length) }
       lanes.forEachRun { run in
         for i in 0..<run.count {
           let o = run.offsets[1] + i * step, at = run.start + i

@@ -25,7 +25,8 @@ public struct Pad: Operator {
   /// Blocked values stay blocked while no channel is added or taken. The lanes behind the last channel get the
   /// fill value too, and those have to be finite.
   public func layouts(for shapes: [Shape], given: [Layout]) -> Layouts {
-    let isPossible = shapes[0].rank == 4 && before.count == 4 && after.count == 4 && before[1] == 0 && after[1] == 0
+    let isPossible =
+      shapes[0].rank == 4 && before.count == 4 && after.count == 4 && before[1] == 0 && after[1] == 0
       && (fill.isFinite || shapes[0].c % 16 == 0)
     let layout: Layout = isPossible ? given[0] : .plain
     return Layouts(inputs: [layout], output: layout)

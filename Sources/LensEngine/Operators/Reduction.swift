@@ -34,11 +34,12 @@ public struct Reduction: Operator {
     let lanes = try Broadcasting([shape, kept])
     let count = kept.count, length = shape.count / count, step = lanes.step(1)
     // Beside each result, what its derivative is made of: see `Reduction.Function.fold`.
-    let notes: Int = switch function {
-    case .maximum, .minimum, .logSum: 1
-    case .product: 2
-    default: 0
-    }
+    let notes: Int =
+      switch function {
+      case .maximum, .minimum, .logSum: 1
+      case .product: 2
+      default: 0
+      }
     return Stage(output: keepsDimensions ? kept : dropped, keeps: function.keeps, auxiliaryCount: notes * count) { pass in
       function.reduce(lanes, length, pass.input(0), to: pass.output, notes: pass.auxiliary, count: count)
     } backward: { pass in
@@ -91,10 +92,12 @@ extension Reduction.Function {
     notes: UnsafeMutablePointer<Float>, count: Int
   ) {
     @inline(__always) func fold(_ fold: Broadcasting.Fold, _ term: (Float, Int) -> Float, _ finish: (Int, Double) -> Void) {
-      lanes.fold(1, fold, terms: { run, terms in
-        let x = x + run.start, o = run.offsets[1], step = lanes.step(1)
-        for i in 0..<run.count { terms[i] = term(x[i], o + i * step) }
-      }, finish: finish)
+      lanes.fold(
+        1, fold,
+        terms: { run, terms in
+          let x = x + run.start, o = run.offsets[1], step = lanes.step(1)
+          for i in 0..<run.count { terms[i] = term(x[i], o + i * step) }
+        }, finish: finish)
     }
     switch self {
     case .sum: fold(.sum, { x, _ in x }) { y[$0] = Float($1) }

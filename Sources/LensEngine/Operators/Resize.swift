@@ -51,7 +51,8 @@ public struct Resize: Operator {
   }
 
   public func layouts(for shapes: [Shape], given: [Layout]) -> Layouts {
-    let staysPut = shapes[0].rank == 4 && output.count == 4 && scales.count == 4 && !isResized(0, of: shapes[0]) && !isResized(1, of: shapes[0])
+    let staysPut =
+      shapes[0].rank == 4 && output.count == 4 && scales.count == 4 && !isResized(0, of: shapes[0]) && !isResized(1, of: shapes[0])
     let layout: Layout = staysPut ? given[0] : .plain
     return Layouts(inputs: [layout], output: layout)
   }

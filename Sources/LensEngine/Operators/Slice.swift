@@ -28,13 +28,15 @@ public struct Slice: Operator {
   public func stage(for shapes: [Shape], in layouts: Layouts) throws -> Stage {
     let shape = shapes[0]
     guard starts.count == shape.rank, steps.count == shape.rank, counts.count == shape.rank else {
-      throw LensError(.shapeMismatch, "\(starts.count) starts, \(steps.count) steps and \(counts.count) counts for a value of shape \(shape)")
+      throw LensError(
+        .shapeMismatch, "\(starts.count) starts, \(steps.count) steps and \(counts.count) counts for a value of shape \(shape)")
     }
     let output = try Shape(checking: counts)
     var indices: [[Int]?] = []
     for axis in 0..<shape.rank {
       let (start, step, count) = (starts[axis], steps[axis], counts[axis])
-      guard count == 0 || (steps[axis] != 0 && count <= shape[axis] && 0..<shape[axis] ~= start && isInside(start, step, count, shape[axis]))
+      guard
+        count == 0 || (steps[axis] != 0 && count <= shape[axis] && 0..<shape[axis] ~= start && isInside(start, step, count, shape[axis]))
       else {
         throw LensError(.shapeMismatch, "\(count) indices from \(start) in steps of \(step) leave axis \(axis) of the shape \(shape)")
       }

@@ -85,7 +85,10 @@ public struct TransposedConvolution: Operator {
       (strides + dilations).allSatisfy({ 1..<limit ~= $0 }), (padding + outputPadding).allSatisfy({ 0..<limit ~= $0 }),
       bias.map({ $0.count == weights.shape[1] * groups }) ?? true
     else {
-      throw LensError(.invalidArgument, "weights of shape \(weights.shape) in \(groups) groups with \(bias?.count ?? 0) biases, strides \(strides), dilations \(dilations), padding \(padding), output padding \(outputPadding)")
+      throw LensError(
+        .invalidArgument,
+        "weights of shape \(weights.shape) in \(groups) groups with \(bias?.count ?? 0) biases, strides \(strides), dilations \(dilations), padding \(padding), output padding \(outputPadding)"
+      )
     }
     guard shape.rank == 4, shape.count > 0, shape.c == weights.shape[0], shape.c % groups == 0 else {
       throw LensError(.shapeMismatch, "a value of shape \(shape) meets weights of shape \(weights.shape) in \(groups) groups")
@@ -94,7 +97,9 @@ public struct TransposedConvolution: Operator {
       let extent = (weights.shape[axis + 2] - 1) * dilations[axis] + 1
       return (shape[axis + 2] - 1) * strides[axis] + extent + outputPadding[axis] - padding[axis] - padding[axis + 2]
     }
-    guard length(0) > 0, length(1) > 0 else { throw LensError(.shapeMismatch, "padding \(padding) leaves nothing of what \(shape) grows to") }
+    guard length(0) > 0, length(1) > 0 else {
+      throw LensError(.shapeMismatch, "padding \(padding) leaves nothing of what \(shape) grows to")
+    }
     _ = try Shape(checking: [shape.n, weights.shape[1] * groups, length(0), length(1)])
     return ConvolutionGeometry(
       n: shape.n, inputChannels: weights.shape[1] * groups, h: length(0), w: length(1), outputChannels: shape.c,

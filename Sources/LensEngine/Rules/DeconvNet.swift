@@ -11,7 +11,8 @@ public struct DeconvNetRule: BackwardRule {
   public func applied(to stage: Stage, of op: any Operator, shapes: [Shape], layouts: Layouts) throws -> Stage {
     guard stage.backward != nil else { return stage }
     guard shapes[0] == stage.output, layouts.inputs[0] == layouts.output else {
-      throw LensError(.invalidArgument, "the deconvnet rule is for operators that keep the shape; \(op.kind) makes \(stage.output) of \(shapes[0])")
+      throw LensError(
+        .invalidArgument, "the deconvnet rule is for operators that keep the shape; \(op.kind) makes \(stage.output) of \(shapes[0])")
     }
     let count = layouts.output.floatCount(of: stage.output)
     var stage = stage

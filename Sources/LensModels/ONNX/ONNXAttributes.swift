@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+  import FoundationEssentials
 #else
-import Foundation
+  import Foundation
 #endif
 import LensTensors
 
@@ -32,14 +32,23 @@ enum ONNXAttribute: Sendable {
     case .ints: self = .ints(proto.ints)
     case .strings: self = .strings(proto.strings.map(text))
     case .undefined:
-      if proto.hasF { self = .float(proto.f) }
-      else if proto.hasI { self = .int(proto.i) }
-      else if proto.hasS { self = .string(text(proto.s)) }
-      else if proto.hasT { self = .tensor(proto.t) }
-      else if proto.hasG { self = .graph(proto.g) }
-      else if !proto.floats.isEmpty { self = .floats(proto.floats) }
-      else if !proto.ints.isEmpty { self = .ints(proto.ints) }
-      else { self = .other }
+      if proto.hasF {
+        self = .float(proto.f)
+      } else if proto.hasI {
+        self = .int(proto.i)
+      } else if proto.hasS {
+        self = .string(text(proto.s))
+      } else if proto.hasT {
+        self = .tensor(proto.t)
+      } else if proto.hasG {
+        self = .graph(proto.g)
+      } else if !proto.floats.isEmpty {
+        self = .floats(proto.floats)
+      } else if !proto.ints.isEmpty {
+        self = .ints(proto.ints)
+      } else {
+        self = .other
+      }
     default: self = .other
     }
   }
@@ -76,7 +85,9 @@ struct ONNXAttributes: Sendable {
   func float(_ name: String) throws -> Float? {
     guard let value = values[name] else { return nil }
     guard case .float(let float) = value else { throw wrong(name, value, "a float") }
-    guard float.isFinite || name == "value" || name == "min" || name == "max" else { throw LensError(.malformedModel, "attribute '\(name)' is \(float)") }
+    guard float.isFinite || name == "value" || name == "min" || name == "max" else {
+      throw LensError(.malformedModel, "attribute '\(name)' is \(float)")
+    }
     return float
   }
 

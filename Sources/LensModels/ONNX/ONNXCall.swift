@@ -168,7 +168,9 @@ extension ONNXCall {
 
   private func known(_ index: Int, _ what: String) throws -> ONNXConstant {
     guard has(index) else { throw missing(index) }
-    guard let constant = constant(index) else { throw LensError(.unsupportedOperator, "\(what) depend on the picture; cnnlens wants them fixed") }
+    guard let constant = constant(index) else {
+      throw LensError(.unsupportedOperator, "\(what) depend on the picture; cnnlens wants them fixed")
+    }
     return constant
   }
 
@@ -192,7 +194,10 @@ extension ONNXCall {
   func int(_ name: String, _ standard: Int, in range: ClosedRange<Int> = -Limits.attribute...Limits.attribute) throws -> Int {
     let value = try node.attributes.int(name) ?? standard
     guard range.contains(value) else {
-      throw LensError(.malformedModel, value < range.lowerBound ? "\(name) is \(value); it must be at least \(range.lowerBound)" : "\(name) is \(value); at most \(range.upperBound) is possible")
+      throw LensError(
+        .malformedModel,
+        value < range.lowerBound
+          ? "\(name) is \(value); it must be at least \(range.lowerBound)" : "\(name) is \(value); at most \(range.upperBound) is possible")
     }
     return value
   }

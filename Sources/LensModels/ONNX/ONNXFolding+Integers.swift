@@ -46,7 +46,9 @@ extension ONNXFolding {
 
   private static func single(_ function: @escaping @Sendable (Int64) -> Int64) -> Arithmetic {
     { _, data in
-      guard let first = data.first, case .integers(let shape, let values) = first else { throw LensError(.malformedModel, "input 0 is missing") }
+      guard let first = data.first, case .integers(let shape, let values) = first else {
+        throw LensError(.malformedModel, "input 0 is missing")
+      }
       return .integers(shape, values.map(function))
     }
   }
@@ -67,13 +69,16 @@ extension ONNXFolding {
 
   private static func reduced(_ function: @escaping @Sendable ([Int64]) -> Int64) -> Arithmetic {
     { call, data in
-      guard let first = data.first, case .integers(let shape, let values) = first else { throw LensError(.malformedModel, "input 0 is missing") }
+      guard let first = data.first, case .integers(let shape, let values) = first else {
+        throw LensError(.malformedModel, "input 0 is missing")
+      }
       guard let axes = try call.reducedAxes(since: call.node.kind == "ReduceSum" ? 13 : 18) else { return first }
       let keptShape = Shape(shape.dimensions.indices.map { axes.contains($0) ? 1 : shape[$0] })
       var groups = [[Int64]](repeating: [], count: keptShape.count)
       for (value, position) in zip(values, positions(of: keptShape, in: shape)) { groups[position].append(value) }
       let isKept = try call.flag("keepdims", true)
-      return .integers(isKept ? keptShape : Shape(shape.dimensions.indices.filter { !axes.contains($0) }.map { shape[$0] }), groups.map(function))
+      return .integers(
+        isKept ? keptShape : Shape(shape.dimensions.indices.filter { !axes.contains($0) }.map { shape[$0] }), groups.map(function))
     }
   }
 

@@ -32,7 +32,8 @@ extension ONNXFolding {
       try folding.spend(shape.count)
       let values = (0..<shape.count).map { $0 % shape[1] - $0 / shape[1] == k ? Int64(1) : 0 }
       let type = try call.node.attributes.int("dtype").map { try ONNXElementType(Int32(clamping: $0)) }
-      return type?.isFloat ?? (call.constant(0)?.isInteger != true) ? .floats(Tensor(shape, values.map(Float.init))) : .integers(shape, values)
+      return type?.isFloat ?? (call.constant(0)?.isInteger != true)
+        ? .floats(Tensor(shape, values.map(Float.init))) : .integers(shape, values)
     },
     "Range": { try $1.range($0) },
     "Cast": { call, folding in
@@ -55,10 +56,12 @@ extension ONNXFolding {
       let isUpper = try call.flag("upper", true), k = try call.optionalIntegers(1, "k")?.first ?? 0
       let rows = input.shape[input.shape.rank - 2], columns = input.shape[input.shape.rank - 1]
       try folding.spend(input.shape.count)
-      return picked([input], (0..<input.shape.count).map { index in
-        let distance = index % columns - index / columns % rows
-        return (isUpper ? distance >= k : distance <= k) ? index : -1
-      }, input.shape)
+      return picked(
+        [input],
+        (0..<input.shape.count).map { index in
+          let distance = index % columns - index / columns % rows
+          return (isUpper ? distance >= k : distance <= k) ? index : -1
+        }, input.shape)
     },
     "ScatterND": { try $1.scattered($0) },
   ]
@@ -84,7 +87,9 @@ extension ONNXFolding {
   }
 
   private mutating func tensor(_ call: ONNXCall, _ name: String) throws -> ONNXConstant {
-    guard case .tensor(let proto)? = call.node.attributes.values[name] else { throw LensError(.malformedModel, "attribute '\(name)' must be a tensor") }
+    guard case .tensor(let proto)? = call.node.attributes.values[name] else {
+      throw LensError(.malformedModel, "attribute '\(name)' must be a tensor")
+    }
     let constant = try ONNXTensorReader(external: external).constant(proto)
     try spend(constant.shape.count)
     return constant
@@ -124,11 +129,16 @@ extension ONNXFolding {
   }
 
   private mutating func scattered(_ call: ONNXCall) throws -> ONNXConstant {
-    guard let data = call.constant(0), let updates = call.constant(2), case .integers(let indexShape, let indices)? = call.constant(1) else { throw call.missing(1) }
+    guard let data = call.constant(0), let updates = call.constant(2), case .integers(let indexShape, let indices)? = call.constant(1)
+    else { throw call.missing(1) }
     guard try call.string("reduction", "none") == "none" else { throw LensError(.unsupportedOperator, "reduction is not 'none'") }
-    guard let depth = indexShape.dimensions.last, depth >= 0, depth <= data.shape.rank else { throw LensError(.shapeMismatch, "indices of shape \(indexShape) into \(data.shape)") }
+    guard let depth = indexShape.dimensions.last, depth >= 0, depth <= data.shape.rank else {
+      throw LensError(.shapeMismatch, "indices of shape \(indexShape) into \(data.shape)")
+    }
     let block = data.shape.count(depth..<data.shape.rank), count = indexShape.count(0..<indexShape.rank - 1)
-    guard updates.shape.count == count * block else { throw LensError(.shapeMismatch, "updates of shape \(updates.shape) for indices of shape \(indexShape)") }
+    guard updates.shape.count == count * block else {
+      throw LensError(.shapeMismatch, "updates of shape \(updates.shape) for indices of shape \(indexShape)")
+    }
     try spend(data.shape.count)
     var sources = Array(0..<data.shape.count)
     for row in 0..<count {

@@ -45,7 +45,9 @@ struct ONNXFolding {
 
   /// - Throws: `.malformedModel` when a file makes more numbers than its size explains.
   mutating func spend(_ count: Int) throws {
-    guard count <= budget else { throw LensError(.malformedModel, "its constants unfold to more numbers than a file of this size can mean") }
+    guard count <= budget else {
+      throw LensError(.malformedModel, "its constants unfold to more numbers than a file of this size can mean")
+    }
     budget -= count
   }
 
@@ -103,8 +105,11 @@ struct ONNXFolding {
       while values.count < 3 { values.append(.absent) }
       values[2] = .constant(.floats(Tensor([], [Float(pool.count - 1)])), isStatic: false)
     }
-    guard pool.count <= Limits.movedIntegers else { throw LensError(.malformedModel, "\(pool.count) integers are more than can be moved about") }
-    let moving = ONNXCall(node: call.node, values: values, layers: call.layers, builder: call.builder, weights: nil, valueNames: call.valueNames + ["", ""])
+    guard pool.count <= Limits.movedIntegers else {
+      throw LensError(.malformedModel, "\(pool.count) integers are more than can be moved about")
+    }
+    let moving = ONNXCall(
+      node: call.node, values: values, layers: call.layers, builder: call.builder, weights: nil, valueNames: call.valueNames + ["", ""])
     return try run(moving, lower).map { positions in .integers(positions.shape, positions.values.map { pool[Int(Int64(saturating: $0))] }) }
   }
 }

@@ -37,7 +37,9 @@ struct ONNXInliner {
   private var nextNode = 0
 
   init(functions: [Onnx_FunctionProto]) {
-    self.functions = Dictionary(functions.map { (FunctionKey(domain: $0.domain.normalizedDomain, name: $0.name, overload: $0.overload), $0) }) { first, _ in first }
+    self.functions = Dictionary(
+      functions.map { (FunctionKey(domain: $0.domain.normalizedDomain, name: $0.name, overload: $0.overload), $0) }
+    ) { first, _ in first }
   }
 
   static func opsets(_ imports: [Onnx_OperatorSetIdProto]) -> [String: Int] {
@@ -48,7 +50,9 @@ struct ONNXInliner {
   mutating func define(_ name: String, in scope: Scope) throws -> Int {
     let full = scope.outerNames[name] ?? scope.prefix + name
     nameBytes += full.utf8.count
-    guard nameBytes <= Limits.nameBytes else { throw LensError(.malformedModel, "its functions expand to more names than \(Limits.nameBytes / 1_000_000) MB") }
+    guard nameBytes <= Limits.nameBytes else {
+      throw LensError(.malformedModel, "its functions expand to more names than \(Limits.nameBytes / 1_000_000) MB")
+    }
     names.append(full)
     guard scope.values.updateValue(names.count - 1, forKey: name) == nil else {
       throw LensError(.malformedModel, "two nodes or inputs produce '\(full)'")
@@ -58,7 +62,9 @@ struct ONNXInliner {
 
   /// Takes in a graph's initialisers and nodes; `scope` already holds its inputs.
   mutating func block(_ graph: Onnx_GraphProto, in scope: Scope) throws -> ONNXBlock {
-    guard scope.depth <= Limits.nestingDepth else { throw LensError(.malformedModel, "functions or subgraphs are nested more than \(Limits.nestingDepth) deep") }
+    guard scope.depth <= Limits.nestingDepth else {
+      throw LensError(.malformedModel, "functions or subgraphs are nested more than \(Limits.nestingDepth) deep")
+    }
     for tensor in graph.initializer { tensors[try define(tensor.name, in: scope)] = tensor }
     if let sparse = graph.sparseInitializer.first {
       throw LensError(.unsupportedOperator, "the initialiser '\(sparse.values.name)' is sparse; cnnlens reads dense ones")
@@ -66,7 +72,9 @@ struct ONNXInliner {
     var block = ONNXBlock()
     try append(graph.node, in: scope, to: &block.nodes)
     block.outputs = try graph.output.map { output in
-      guard let value = scope.value(output.name), value >= 0 else { throw LensError(.malformedModel, "nothing produces the output '\(output.name)'") }
+      guard let value = scope.value(output.name), value >= 0 else {
+        throw LensError(.malformedModel, "nothing produces the output '\(output.name)'")
+      }
       return value
     }
     return block
@@ -118,26 +126,38 @@ struct ONNXInliner {
     _ function: Onnx_FunctionProto, _ call: Onnx_NodeProto, _ inputs: [Int], _ attributes: ONNXAttributes, in scope: Scope,
     to nodes: inout [ONNXNode]
   ) throws {
-    guard scope.depth < Limits.nestingDepth else { throw LensError(.malformedModel, "functions or subgraphs are nested more than \(Limits.nestingDepth) deep") }
+    guard scope.depth < Limits.nestingDepth else {
+      throw LensError(.malformedModel, "functions or subgraphs are nested more than \(Limits.nestingDepth) deep")
+    }
     guard inputs.count <= function.input.count, call.output.count <= function.output.count else {
-      throw LensError(.malformedModel, "\(inputs.count) inputs and \(call.output.count) outputs for the function '\(function.name)', which has \(function.input.count) and \(function.output.count)")
+      throw LensError(
+        .malformedModel,
+        "\(inputs.count) inputs and \(call.output.count) outputs for the function '\(function.name)', which has \(function.input.count) and \(function.output.count)"
+      )
     }
     var given = attributes
     for proto in function.attributeProto where !given.has(proto.name) { try given.set(proto.name, ONNXAttribute(proto)) }
     let label = call.name.isEmpty ? call.output.first { !$0.isEmpty } ?? function.name : call.name
     let own = ONNXInliner.opsets(function.opsetImport)
     let inner = Scope(
-      parent: nil, prefix: scope.prefix + label + "/", attributes: given, opsets: own.merging(scope.opsets) { own, _ in own }, depth: scope.depth + 1)
+      parent: nil, prefix: scope.prefix + label + "/", attributes: given, opsets: own.merging(scope.opsets) { own, _ in own },
+      depth: scope.depth + 1)
     for (index, name) in function.input.enumerated() {
       guard inner.values.updateValue(index < inputs.count ? inputs[index] : ONNXNode.absent, forKey: name) == nil else {
         throw LensError(.malformedModel, "the function '\(function.name)' has two inputs '\(name)'")
       }
     }
-    for (name, outer) in zip(function.output, call.output) where !outer.isEmpty { inner.outerNames[name] = scope.outerNames[outer] ?? scope.prefix + outer }
+    for (name, outer) in zip(function.output, call.output) where !outer.isEmpty {
+      inner.outerNames[name] = scope.outerNames[outer] ?? scope.prefix + outer
+    }
     try append(function.node, in: inner, to: &nodes)
     for (name, outer) in zip(function.output, call.output) where !outer.isEmpty {
-      guard let value = inner.value(name), value >= 0 else { throw LensError(.malformedModel, "nothing in the function '\(function.name)' produces '\(name)'") }
-      guard scope.values.updateValue(value, forKey: outer) == nil else { throw LensError(.malformedModel, "two nodes or inputs produce '\(scope.prefix + outer)'") }
+      guard let value = inner.value(name), value >= 0 else {
+        throw LensError(.malformedModel, "nothing in the function '\(function.name)' produces '\(name)'")
+      }
+      guard scope.values.updateValue(value, forKey: outer) == nil else {
+        throw LensError(.malformedModel, "two nodes or inputs produce '\(scope.prefix + outer)'")
+      }
       if !call.name.isEmpty { callNames[value, default: []].append(scope.prefix + call.name) }
     }
   }
@@ -160,7 +180,9 @@ struct ONNXInliner {
 
   private mutating func count(_ amount: Int) throws {
     work += amount
-    guard work <= Limits.nodeCount else { throw LensError(.malformedModel, "more than \(Limits.nodeCount) nodes once its functions are inlined") }
+    guard work <= Limits.nodeCount else {
+      throw LensError(.malformedModel, "more than \(Limits.nodeCount) nodes once its functions are inlined")
+    }
   }
 }
 
@@ -168,7 +190,9 @@ extension ONNXInliner {
   /// The nodes in an order in which each reads only what is there. Files are sorted; those that are not are put in order.
   private func sorted(_ nodes: [Onnx_NodeProto], in scope: Scope) throws -> [Onnx_NodeProto] {
     var producer: [String: Int] = [:]
-    for (index, node) in nodes.enumerated() { for name in node.output where !name.isEmpty && scope.values[name] == nil { producer[name] = index } }
+    for (index, node) in nodes.enumerated() {
+      for name in node.output where !name.isEmpty && scope.values[name] == nil { producer[name] = index }
+    }
     let reads = try nodes.map { node in try ONNXInliner.names(readBy: node, depth: 0).compactMap { producer[$0] } }
     if zip(reads.indices, reads).allSatisfy({ index, sources in sources.allSatisfy { $0 < index } }) { return nodes }
     var readers = [[Int]](repeating: [], count: nodes.count)
@@ -192,7 +216,9 @@ extension ONNXInliner {
 
   /// What a node reads, its subgraphs included; names that those define themselves do no harm here.
   private static func names(readBy node: Onnx_NodeProto, depth: Int) throws -> [String] {
-    guard depth <= Limits.nestingDepth else { throw LensError(.malformedModel, "functions or subgraphs are nested more than \(Limits.nestingDepth) deep") }
+    guard depth <= Limits.nestingDepth else {
+      throw LensError(.malformedModel, "functions or subgraphs are nested more than \(Limits.nestingDepth) deep")
+    }
     guard node.attribute.contains(where: { $0.hasG }) else { return node.input }
     return try node.attribute.reduce(into: node.input) { names, attribute in
       guard attribute.hasG else { return }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+  import FoundationEssentials
 #else
-import Foundation
+  import Foundation
 #endif
 import LensEngine
 import LensTensors
@@ -38,7 +38,9 @@ public final class ONNXModel: GraphSource {
 
   /// Reads a model from memory; `name` is what errors call it. Weights have to be inside.
   public static func read(bytes: UnsafeRawBufferPointer, name: String = "model") throws -> ONNXModel {
-    guard bytes.count <= Limits.fileBytes else { throw LensError(.malformedModel, "\(name): \(bytes.count) bytes are more than the \(Limits.fileBytes) that can be read") }
+    guard bytes.count <= Limits.fileBytes else {
+      throw LensError(.malformedModel, "\(name): \(bytes.count) bytes are more than the \(Limits.fileBytes) that can be read")
+    }
     return try read(bytes, name: name, external: nil)
   }
 
@@ -59,7 +61,9 @@ public final class ONNXModel: GraphSource {
   /// The error with the file's name in front, on one line whatever names the file gives its nodes.
   private static func located(_ error: LensError, _ file: String) -> LensError {
     let scalars = error.message.unicodeScalars.prefix(Limits.messageLength)
-    return LensError(error.code, scalars.map { $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : String($0) }.joined()).within(file)
+    return LensError(
+      error.code, scalars.map { $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : String($0) }.joined()
+    ).within(file)
   }
 
   private static func parse(_ bytes: UnsafeRawBufferPointer) throws -> Onnx_ModelProto {
@@ -117,14 +121,18 @@ public final class ONNXModel: GraphSource {
 
   private func specialized(to shapes: [Shape], reaching wanted: Set<Layer>?) throws -> Graph {
     guard shapes.count == inputs.count else {
-      throw LensError(.shapeMismatch, "\(shapes.count) inputs are given; it takes \(inputs.count): \(inputs.map(\.name).joined(separator: ", "))")
+      throw LensError(
+        .shapeMismatch, "\(shapes.count) inputs are given; it takes \(inputs.count): \(inputs.map(\.name).joined(separator: ", "))")
     }
     for (shape, input) in zip(shapes, inputs) where shape.rank != input.dimensions.count || shape.count == 0 {
       throw LensError(.shapeMismatch, "input '\(input.name)' is \(shape); it must be \(input.shapeDescription)")
     }
     var batch: (declared: Int, actual: Int)?
-    if let declared = inputs.first?.dimensions.first ?? nil, let actual = shapes.first?.dimensions.first, actual != declared { batch = (declared, actual) }
-    var specialization = ONNXSpecialization(program, layers: layers, weights: weights, inputs: shapes, batch: batch, budget: budget, external: external)
+    if let declared = inputs.first?.dimensions.first ?? nil, let actual = shapes.first?.dimensions.first, actual != declared {
+      batch = (declared, actual)
+    }
+    var specialization = ONNXSpecialization(
+      program, layers: layers, weights: weights, inputs: shapes, batch: batch, budget: budget, external: external)
     return try specialization.graph(of: try wanted.map(numbers) ?? Set(program.body.outputs))
   }
 
@@ -132,8 +140,11 @@ public final class ONNXModel: GraphSource {
   private func numbers(of wanted: Set<Layer>) throws -> Set<Int> {
     var result: Set<Int> = []
     for layer in wanted {
-      if let value = values[layer.name] { result.insert(value) }
-      else if layer != .input, layer != .logits, layer != .output { throw LensError(.notFound, "no layer '\(layer)'") }
+      if let value = values[layer.name] {
+        result.insert(value)
+      } else if layer != .input, layer != .logits, layer != .output {
+        throw LensError(.notFound, "no layer '\(layer)'")
+      }
     }
     if wanted.contains(.logits) || wanted.contains(.output) { result.formUnion(program.body.outputs) }
     return result

@@ -15,7 +15,9 @@ struct ONNXProgramReader {
     self.external = external
     let opsets = ONNXInliner.opsets(model.opsetImport)
     let opset = opsets[""] ?? 1
-    guard opset >= Limits.oldestOpset else { throw LensError(.unsupportedOperator, "opset \(opset) is older than \(Limits.oldestOpset), the oldest that cnnlens reads") }
+    guard opset >= Limits.oldestOpset else {
+      throw LensError(.unsupportedOperator, "opset \(opset) is older than \(Limits.oldestOpset), the oldest that cnnlens reads")
+    }
     var inliner = ONNXInliner(functions: model.functions)
     let scope = ONNXInliner.Scope(parent: nil, opsets: opsets, depth: 0)
 
@@ -67,7 +69,8 @@ struct ONNXProgramReader {
       return
     }
     let call = ONNXCall(
-      node: node, values: node.inputs.map { result.constants[$0].map { .constant($0, isStatic: true) } ?? .absent }, layers: node.outputs.map { _ in nil },
+      node: node, values: node.inputs.map { result.constants[$0].map { .constant($0, isStatic: true) } ?? .absent },
+      layers: node.outputs.map { _ in nil },
       builder: ONNXGraphBuilder(), weights: nil, valueNames: node.inputs.map { $0 < 0 ? "" : program.names[$0] })
     do {
       guard let outputs = try folding.outputs(of: call) else {
@@ -97,7 +100,10 @@ struct ONNXProgramReader {
       let shown = labels.prefix(8).map { "'\($0)'" }.joined(separator: ", ") + (labels.count > 8 ? " and \(labels.count - 8) more" : "")
       return "\(kind) (\(labels.count == 1 ? "node" : "nodes") \(shown))"
     }.joined(separator: ", ")
-    throw LensError(.unsupportedOperator, order.count == 1 ? "operator \(list) is not among those cnnlens runs" : "\(order.count) operators are not among those cnnlens runs: \(list)")
+    throw LensError(
+      .unsupportedOperator,
+      order.count == 1
+        ? "operator \(list) is not among those cnnlens runs" : "\(order.count) operators are not among those cnnlens runs: \(list)")
   }
 }
 
@@ -105,7 +111,8 @@ extension ONNXNode {
   /// A node that hands on one value under another number.
   fileprivate func passing(_ inner: Int, to outer: Int, _ index: Int) -> ONNXNode {
     ONNXNode(
-      id: -1 - id * 64 - index, name: outputs.count == 1 ? name : "", domain: "", kind: "Identity", opset: opset, inputs: [inner], outputs: [outer],
+      id: -1 - id * 64 - index, name: outputs.count == 1 ? name : "", domain: "", kind: "Identity", opset: opset, inputs: [inner],
+      outputs: [outer],
       attributes: ONNXAttributes())
   }
 }
@@ -113,14 +120,21 @@ extension ONNXNode {
 extension InputDescription {
   /// Sizes below 1 are free, as some exporters write them.
   init(_ proto: Onnx_ValueInfoProto) throws {
-    guard case .tensorType(let tensor)? = proto.type.value else { throw LensError(.unsupportedOperator, "input '\(proto.name)' is not a tensor") }
-    guard try ONNXElementType(tensor.elemType) != .string else { throw LensError(.unsupportedOperator, "input '\(proto.name)' holds strings") }
+    guard case .tensorType(let tensor)? = proto.type.value else {
+      throw LensError(.unsupportedOperator, "input '\(proto.name)' is not a tensor")
+    }
+    guard try ONNXElementType(tensor.elemType) != .string else {
+      throw LensError(.unsupportedOperator, "input '\(proto.name)' holds strings")
+    }
     guard tensor.hasShape else { throw LensError(.unsupportedOperator, "input '\(proto.name)' does not state how many dimensions it has") }
     guard tensor.shape.dim.count <= Shape.maximumRank else {
-      throw LensError(.malformedModel, "input '\(proto.name)' has \(tensor.shape.dim.count) dimensions; at most \(Shape.maximumRank) are possible")
+      throw LensError(
+        .malformedModel, "input '\(proto.name)' has \(tensor.shape.dim.count) dimensions; at most \(Shape.maximumRank) are possible")
     }
-    self.init(name: proto.name, dimensions: tensor.shape.dim.map { dimension in
-      if case .dimValue(let size)? = dimension.value, size > 0 { Int(size) } else { nil }
-    })
+    self.init(
+      name: proto.name,
+      dimensions: tensor.shape.dim.map { dimension in
+        if case .dimValue(let size)? = dimension.value, size > 0 { Int(size) } else { nil }
+      })
   }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+  import FoundationEssentials
 #else
-import Foundation
+  import Foundation
 #endif
 import LensTensors
 
@@ -62,7 +62,9 @@ enum ONNXElementType: Int32 {
   init(_ number: Int32) throws {
     guard let type = ONNXElementType(rawValue: number) else {
       let name = Onnx_TensorProto.DataType(rawValue: Int(number)).map { "\($0)" } ?? "\(number)"
-      throw LensError(.unsupportedOperator, "the element type \(name) is not one that cnnlens reads (floats of 16 bits and more, integers of 8 and more, booleans)")
+      throw LensError(
+        .unsupportedOperator,
+        "the element type \(name) is not one that cnnlens reads (floats of 16 bits and more, integers of 8 and more, booleans)")
     }
     self = type
   }
@@ -87,7 +89,9 @@ struct ONNXTensorReader {
     let shape = try Shape(checking: proto.dims.map { Int($0) })
     if proto.hasSegment { throw LensError(.malformedModel, "it is stored in segments") }
     if proto.hasDataLocation, proto.dataLocation == .external {
-      guard let external else { throw LensError(.malformedModel, "its floats are in another file, and there is none beside bytes in memory") }
+      guard let external else {
+        throw LensError(.malformedModel, "its floats are in another file, and there is none beside bytes in memory")
+      }
       return try external.withBytes(of: proto.externalData, expected: shape.count * size) { constant(type, shape, $0) }
     }
     if proto.hasRawData {
@@ -124,7 +128,8 @@ struct ONNXTensorReader {
       return .floats(tensor)
     }
     func integers<T: FixedWidthInteger>(_: T.Type) -> ONNXConstant {
-      .integers(shape, (0..<shape.count).map { Int64(clamping: bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: T.self)) })
+      .integers(
+        shape, (0..<shape.count).map { Int64(clamping: bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: T.self)) })
     }
     return switch type {
     case .float: floats(Float.self) { $0 }

@@ -46,7 +46,9 @@ extension ONNXCall {
   func convolutionSettings() throws -> Convolution {
     let shape = try shape(0), weights = try tensor(1, "the weights")
     guard shape.rank == 3 || shape.rank == 4 else {
-      throw LensError(shape.rank == 5 ? .unsupportedOperator : .shapeMismatch, "convolution of a value of shape \(shape); cnnlens runs those of N×C×H×W and N×C×L")
+      throw LensError(
+        shape.rank == 5 ? .unsupportedOperator : .shapeMismatch,
+        "convolution of a value of shape \(shape); cnnlens runs those of N×C×H×W and N×C×L")
     }
     guard weights.shape.rank == shape.rank, weights.count > 0 else {
       throw LensError(.shapeMismatch, "weights of shape \(weights.shape) for a value of shape \(shape)")
@@ -58,16 +60,21 @@ extension ONNXCall {
       throw LensError(.malformedModel, "kernel_shape is \(stated), but its weights have shape \(weights.shape)")
     }
     let groups = try int("group", 1, in: positive)
-    guard weights.shape[0] % groups == 0 else { throw LensError(.malformedModel, "group is \(groups); it must divide the \(weights.shape[0]) filters") }
+    guard weights.shape[0] % groups == 0 else {
+      throw LensError(.malformedModel, "group is \(groups); it must divide the \(weights.shape[0]) filters")
+    }
     let outputs = node.kind == "Conv" ? weights.shape[0] : weights.shape[1] * groups
     return Convolution(
-      weights: weights, bias: try has(2) ? vector(2, "the biases", count: outputs) : nil, lengths: Array(shape.dimensions.dropFirst(2)), kernel: kernel,
-      strides: try ints("strides", count: kernel.count, 1, in: positive), dilations: try ints("dilations", count: kernel.count, 1, in: positive),
+      weights: weights, bias: try has(2) ? vector(2, "the biases", count: outputs) : nil, lengths: Array(shape.dimensions.dropFirst(2)),
+      kernel: kernel,
+      strides: try ints("strides", count: kernel.count, 1, in: positive),
+      dilations: try ints("dilations", count: kernel.count, 1, in: positive),
       groups: groups)
   }
 
   fileprivate func convolution(_ settings: Convolution) throws -> any Operator {
-    let padding = settings.padding(try padding(over: settings.lengths, kernel: settings.kernel, strides: settings.strides, dilations: settings.dilations))
+    let padding = settings.padding(
+      try padding(over: settings.lengths, kernel: settings.kernel, strides: settings.strides, dilations: settings.dilations))
     return try shared(for: padding) {
       LensEngine.Convolution(
         weights: settings.pictureWeights, bias: settings.bias, strides: settings.pair(settings.strides, 1),
@@ -84,7 +91,8 @@ extension ONNXCall {
     if target == nil, mode.hasPrefix("SAME") { target = (0..<axes).map { settings.lengths[$0] * settings.strides[$0] } }
     if let target {
       for axis in 0..<axes {
-        let full = settings.strides[axis] * (settings.lengths[axis] - 1) + extra[axis] + (settings.kernel[axis] - 1) * settings.dilations[axis] + 1
+        let full =
+          settings.strides[axis] * (settings.lengths[axis] - 1) + extra[axis] + (settings.kernel[axis] - 1) * settings.dilations[axis] + 1
         let total = max(0, full - target[axis])
         extra[axis] += max(0, target[axis] - full)
         padding[axis] = mode == "SAME_UPPER" ? total / 2 : total - total / 2

@@ -9,7 +9,9 @@ extension ONNXOperators {
     "LeakyRelu": unary { Pointwise(.leakyRelu(slope: try $0.float("alpha", 0.01))) },
     "PRelu": binary { _ in PReLU() },
     "Elu": unary { Pointwise(.elu(alpha: try $0.float("alpha", 1))) },
-    "Selu": unary { Pointwise(.selu(alpha: try $0.float("alpha", 1.67326319217681884765625), gamma: try $0.float("gamma", 1.05070102214813232421875))) },
+    "Selu": unary {
+      Pointwise(.selu(alpha: try $0.float("alpha", 1.67326319217681884765625), gamma: try $0.float("gamma", 1.05070102214813232421875)))
+    },
     "Celu": unary { Pointwise(.celu(alpha: try $0.float("alpha", 1))) },
     "Gelu": unary { Pointwise(.gelu(tanh: try $0.string("approximate", "none") == "tanh")) },
     "Mish": unary { _ in Pointwise(.mish) },
@@ -78,14 +80,19 @@ extension ONNXOperators {
   /// Limits that are computed from the picture make two operators of it.
   private static let clip: ONNXLowering = { call in
     guard call.opset >= 11 else {
-      return [try call.add(Pointwise(.clip(lower: try call.float("min", -.infinity), upper: try call.float("max", .infinity))), [try call.operand(0)])]
+      return [
+        try call.add(
+          Pointwise(.clip(lower: try call.float("min", -.infinity), upper: try call.float("max", .infinity))), [try call.operand(0)])
+      ]
     }
     guard call.isNode(1) || call.isNode(2) else {
       let lower = try call.optionalScalar(1, "min") ?? -.infinity, upper = try call.optionalScalar(2, "max") ?? .infinity
       return [try call.add(Pointwise(.clip(lower: lower, upper: upper)), [try call.operand(0)])]
     }
     guard call.has(1), call.has(2) else {
-      return [try call.add(call.has(1) ? Variadic(.maximum) : Variadic(.minimum), [try call.operand(0), try call.operand(call.has(1) ? 1 : 2)])]
+      return [
+        try call.add(call.has(1) ? Variadic(.maximum) : Variadic(.minimum), [try call.operand(0), try call.operand(call.has(1) ? 1 : 2)])
+      ]
     }
     let raised = try call.helper("min", Variadic(.maximum), [try call.operand(0), try call.operand(1)])
     return [try call.add(Variadic(.minimum), [raised, try call.operand(2)])]

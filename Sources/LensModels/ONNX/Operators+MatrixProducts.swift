@@ -20,7 +20,8 @@ extension ONNXOperators {
     let columns = b[transposesB ? 0 : 1]
 
     let bias = call.constant(2)
-    let biasIsVector = !call.has(2) || (bias.map { $0.shape.count == 1 || ($0.shape.count == columns && $0.shape.dimensions.last == columns) } ?? false)
+    let biasIsVector =
+      !call.has(2) || (bias.map { $0.shape.count == 1 || ($0.shape.count == columns && $0.shape.dimensions.last == columns) } ?? false)
     if let weights = call.constant(1), biasIsVector {
       let linear = try call.shared {
         let values = bias.map { $0.tensor.values.map { beta * $0 } }
@@ -58,8 +59,12 @@ extension ONNXOperators {
     let equation = try call.string("equation", "").filter { $0 != " " }
     let sides = equation.split(separator: ">", omittingEmptySubsequences: false)
     let terms = (sides.first ?? "").dropLast().split(separator: ",", omittingEmptySubsequences: false).map(Array.init)
-    func unsupported() -> LensError { LensError(.unsupportedOperator, "equation '\(equation)' is not a matrix product, the only kind of sum that cnnlens runs") }
-    guard sides.count == 2, terms.count == 2, call.inputCount == 2, !equation.contains("." as Character), sides[0].last == "-" else { throw unsupported() }
+    func unsupported() -> LensError {
+      LensError(.unsupportedOperator, "equation '\(equation)' is not a matrix product, the only kind of sum that cnnlens runs")
+    }
+    guard sides.count == 2, terms.count == 2, call.inputCount == 2, !equation.contains("." as Character), sides[0].last == "-" else {
+      throw unsupported()
+    }
     let (a, b, c) = (terms[0], terms[1], Array(sides[1]))
     let common = c.filter { a.contains($0) && b.contains($0) }
     let summed = a.filter { b.contains($0) && !c.contains($0) }, rows = a.filter { !b.contains($0) }, columns = b.filter { !a.contains($0) }

@@ -22,7 +22,9 @@ extension ONNXOperators {
     },
     "RMSNormalization": unary { try $0.rootMeanSquareNormalization() },
     "SimplifiedLayerNormalization": unary { try $0.rootMeanSquareNormalization() },
-    "LpNormalization": unary { LpNormalization(axis: try $0.axis("axis", -1, rank: try $0.shape(0).rank), p: try $0.int("p", 2, in: 1...2)) },
+    "LpNormalization": unary {
+      LpNormalization(axis: try $0.axis("axis", -1, rank: try $0.shape(0).rank), p: try $0.int("p", 2, in: 1...2))
+    },
     "MeanVarianceNormalization": unary {
       MeanVarianceNormalization(axes: try ONNXCall.resolved(try $0.ints("axes") ?? [0, 2, 3], rank: try $0.shape(0).rank))
     },
@@ -59,7 +61,8 @@ extension ONNXCall {
       throw LensError(.unsupportedOperator, "it is in training mode; export the model after eval()")
     }
     return GroupNormalization(
-      groups: count, scale: try vector(1, "scale", count: count), bias: try vector(2, "B", count: count), epsilon: try float("epsilon", 1e-5),
+      groups: count, scale: try vector(1, "scale", count: count), bias: try vector(2, "B", count: count),
+      epsilon: try float("epsilon", 1e-5),
       kind: "BatchNormalization")
   }
 
@@ -71,7 +74,8 @@ extension ONNXCall {
       guard opset < 21 else { return try vector(index, what, count: count) }
       return try vector(index, what, count: groups).flatMap { [Float](repeating: $0, count: count / groups) }
     }
-    return GroupNormalization(groups: groups, scale: try perChannel(1, "scale"), bias: try perChannel(2, "bias"), epsilon: try float("epsilon", 1e-5))
+    return GroupNormalization(
+      groups: groups, scale: try perChannel(1, "scale"), bias: try perChannel(2, "bias"), epsilon: try float("epsilon", 1e-5))
   }
 
   fileprivate func rootMeanSquareNormalization() throws -> RootMeanSquareNormalization {

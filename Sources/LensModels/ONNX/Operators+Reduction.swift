@@ -17,7 +17,8 @@ extension ONNXOperators {
     "CumSum": unary { call in
       guard let axis = try call.integers(1, "axis").first else { throw call.missing(1) }
       return CumulativeSum(
-        axis: try ONNXCall.resolved(axis, rank: try call.shape(0).rank), isExclusive: try call.flag("exclusive"), isReversed: try call.flag("reverse"))
+        axis: try ONNXCall.resolved(axis, rank: try call.shape(0).rank), isExclusive: try call.flag("exclusive"),
+        isReversed: try call.flag("reverse"))
     },
   ]
 

@@ -61,8 +61,12 @@ extension ONNXCall {
     var roi = [Double](repeating: 0, count: rank) + [Double](repeating: 1, count: rank)
     let coordinates = try coordinates {
       let given = try tensor(1, "roi").values
-      guard given.count == 2 * resolved.count, given.allSatisfy(\.isFinite) else { throw LensError(.malformedModel, "roi is \(given) for a value of shape \(shape)") }
-      for (index, axis) in resolved.enumerated() { (roi[axis], roi[rank + axis]) = (Double(given[index]), Double(given[resolved.count + index])) }
+      guard given.count == 2 * resolved.count, given.allSatisfy(\.isFinite) else {
+        throw LensError(.malformedModel, "roi is \(given) for a value of shape \(shape)")
+      }
+      for (index, axis) in resolved.enumerated() {
+        (roi[axis], roi[rank + axis]) = (Double(given[index]), Double(given[resolved.count + index]))
+      }
       return roi
     }
     return Resize(
@@ -75,7 +79,9 @@ extension ONNXCall {
   private func keepAspectRatio(_ output: inout [Int], _ scales: inout [Double], _ shape: Shape, _ axes: [Int]) throws {
     let policy = try string("keep_aspect_ratio_policy", "stretch")
     guard policy != "stretch" else { return }
-    guard ["not_larger", "not_smaller"].contains(policy), let first = axes.first else { throw LensError(.malformedModel, "keep_aspect_ratio_policy is '\(policy)'") }
+    guard ["not_larger", "not_smaller"].contains(policy), let first = axes.first else {
+      throw LensError(.malformedModel, "keep_aspect_ratio_policy is '\(policy)'")
+    }
     let scale = axes.dropFirst().reduce(scales[first]) { policy == "not_larger" ? min($0, scales[$1]) : max($0, scales[$1]) }
     for axis in axes {
       scales[axis] = scale

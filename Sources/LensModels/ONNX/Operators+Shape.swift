@@ -15,7 +15,9 @@ extension ONNXOperators {
     "Transpose": unary { call in
       let rank = try call.shape(0).rank
       let permutation = try call.ints("perm") ?? Array((0..<rank).reversed())
-      guard permutation.sorted() == Array(0..<rank) else { throw LensError(.malformedModel, "perm is \(permutation) for a value with \(rank) axes") }
+      guard permutation.sorted() == Array(0..<rank) else {
+        throw LensError(.malformedModel, "perm is \(permutation) for a value with \(rank) axes")
+      }
       return Transpose(permutation: permutation)
     },
     "Expand": unary { call in
@@ -37,7 +39,9 @@ extension ONNXOperators {
       return Gather(axis: axis, indices: try call.integers(1, "the indices"), indexShape: try call.shape(1))
     },
     "GatherND": unary {
-      GatherND(indices: try $0.integers(1, "the indices"), indexShape: try $0.shape(1), batchDimensions: try $0.int("batch_dims", 0, in: 0...Shape.maximumRank))
+      GatherND(
+        indices: try $0.integers(1, "the indices"), indexShape: try $0.shape(1),
+        batchDimensions: try $0.int("batch_dims", 0, in: 0...Shape.maximumRank))
     },
     "GatherElements": unary { call in
       let axis = try call.axis("axis", 0, rank: try call.shape(0).rank)
@@ -76,7 +80,8 @@ extension ONNXOperators {
       var starts = [Int](repeating: 0, count: shape.rank)
       starts[axis] = sizes[index] == 0 ? 0 : start
       let steps = [Int](repeating: 1, count: shape.rank)
-      return try call.add(Slice(starts: starts, steps: steps, counts: shape.with(axis, sizes[index]).dimensions, kind: "Split"), [input], output: index)
+      return try call.add(
+        Slice(starts: starts, steps: steps, counts: shape.with(axis, sizes[index]).dimensions, kind: "Split"), [input], output: index)
     }
   }
 }
@@ -127,12 +132,18 @@ extension ONNXCall {
 
   fileprivate func slice() throws -> Slice {
     let shape = try shape(0), rank = shape.rank
-    guard let starts = try integers(attribute: "starts", orInput: 1, since: 10), let ends = try integers(attribute: "ends", orInput: 2, since: 10) else {
+    guard let starts = try integers(attribute: "starts", orInput: 1, since: 10),
+      let ends = try integers(attribute: "ends", orInput: 2, since: 10)
+    else {
       throw LensError(.malformedModel, "its starts or ends are missing")
     }
-    let axes = try (integers(attribute: "axes", orInput: 3, since: 10) ?? Array(starts.indices)).map { try ONNXCall.resolved($0, rank: rank) }
+    let axes = try (integers(attribute: "axes", orInput: 3, since: 10) ?? Array(starts.indices)).map {
+      try ONNXCall.resolved($0, rank: rank)
+    }
     let steps = try opset < 10 ? nil : optionalIntegers(4, "steps")
-    guard ends.count == starts.count, axes.count == starts.count, steps.map({ $0.count == starts.count }) ?? true, Set(axes).count == axes.count else {
+    guard ends.count == starts.count, axes.count == starts.count, steps.map({ $0.count == starts.count }) ?? true,
+      Set(axes).count == axes.count
+    else {
       throw LensError(.malformedModel, "starts \(starts), ends \(ends), axes \(axes) and steps \(steps ?? []) do not go together")
     }
     var allStarts = [Int](repeating: 0, count: rank), allSteps = [Int](repeating: 1, count: rank), counts = shape.dimensions
@@ -154,10 +165,14 @@ extension ONNXCall {
 
   fileprivate func pad() throws -> Pad {
     let shape = try shape(0), rank = shape.rank
-    guard let pads = try integers(attribute: "pads", orInput: 1, since: 11) else { throw LensError(.malformedModel, "its pads are missing") }
+    guard let pads = try integers(attribute: "pads", orInput: 1, since: 11) else {
+      throw LensError(.malformedModel, "its pads are missing")
+    }
     let axes = try opset < 18 ? nil : optionalIntegers(3, "axes")
     let resolved = try axes?.map { try ONNXCall.resolved($0, rank: rank) } ?? Array(0..<rank)
-    guard pads.count == 2 * resolved.count, pads.allSatisfy((-Limits.attribute...Limits.attribute).contains), Set(resolved).count == resolved.count else {
+    guard pads.count == 2 * resolved.count, pads.allSatisfy((-Limits.attribute...Limits.attribute).contains),
+      Set(resolved).count == resolved.count
+    else {
       throw LensError(.malformedModel, "pads are \(pads) for a value of shape \(shape)")
     }
     var before = [Int](repeating: 0, count: rank), after = before
@@ -166,7 +181,9 @@ extension ONNXCall {
     let value = try opset < 11 ? node.attributes.float("value") : optionalScalar(2, "the value")
     let mode = try string("mode", "constant")
     let modes: [String: Pad.Mode] = ["constant": .constant(value ?? 0), "reflect": .reflect, "edge": .edge, "wrap": .wrap]
-    guard let chosen = modes[mode] else { throw LensError(.malformedModel, "mode is '\(mode)'; it must be constant, reflect, edge or wrap") }
+    guard let chosen = modes[mode] else {
+      throw LensError(.malformedModel, "mode is '\(mode)'; it must be constant, reflect, edge or wrap")
+    }
     return Pad(mode: chosen, before: before, after: after)
   }
 }

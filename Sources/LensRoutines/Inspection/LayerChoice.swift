@@ -33,7 +33,10 @@ extension Session {
       guard isLinear(node.op) else { break }
       index = input
     }
-    throw LensError(.invalidArgument, "'\(network.name)' does not pool globally right before a linear layer, as CAM needs (it meets '\(graph.nodes[index].name)', \(graph.nodes[index].op.kind)); grad_cam works on any network")
+    throw LensError(
+      .invalidArgument,
+      "'\(network.name)' does not pool globally right before a linear layer, as CAM needs (it meets '\(graph.nodes[index].name)', \(graph.nodes[index].op.kind)); grad_cam works on any network"
+    )
   }
 
   private func poolsGlobally(_ node: Graph.Node, _ maps: Shape) -> Bool {

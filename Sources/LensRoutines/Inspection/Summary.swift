@@ -64,7 +64,10 @@ extension Summary: CustomStringConvertible {
         pair(row.vertical.map(\.size), row.horizontal.map(\.size)), pair(row.vertical.map(\.stride), row.horizontal.map(\.stride)),
       ]
     }
-    let total = ["total", "", inputs.map(\.description).joined(separator: " "), grouped(parameters), grouped(multiplyAdds), bytes(activationBytes), "", ""]
+    let total = [
+      "total", "", inputs.map(\.description).joined(separator: " "), grouped(parameters), grouped(multiplyAdds), bytes(activationBytes), "",
+      "",
+    ]
     let table = [head] + body + [total]
     let widths = head.indices.map { column in table.map { $0[column].count }.max() ?? 0 }
     func line(_ cells: [String]) -> String {

@@ -75,7 +75,9 @@ struct ClassScores {
     imageCount = activations.imageCount
     classCount = view.stride
     guard view.shape.rank >= 2, view.shape[0] == imageCount, view.shape[1] == classCount, classCount > 0 else {
-      throw LensError(.shapeMismatch, "the output is \(view.shape), not one score a class for each of \(imageCount) images; name a layer and a unit instead of a class")
+      throw LensError(
+        .shapeMismatch,
+        "the output is \(view.shape), not one score a class for each of \(imageCount) images; name a layer and a unit instead of a class")
     }
   }
 
@@ -86,7 +88,9 @@ struct ClassScores {
 
   func targets(_ classes: [Int], firstImage: Int) throws -> [Int] {
     guard classes.count == 1 || classes.count >= firstImage + imageCount else {
-      throw LensError(.invalidArgument, "\(classes.count) classes came for a batch of at least \(firstImage + imageCount) images; give one, or one for each image")
+      throw LensError(
+        .invalidArgument,
+        "\(classes.count) classes came for a batch of at least \(firstImage + imageCount) images; give one, or one for each image")
     }
     if let wrong = classes.first(where: { !(0..<classCount).contains($0) }) {
       throw LensError(.invalidArgument, "class \(wrong) does not exist; the network has \(classCount) classes (0...\(classCount - 1))")
