@@ -7,6 +7,9 @@ import PackageDescription
 // without the switch the same files are compiled once, portably, and everything still works.
 let buildsCPUVariants = Context.environment["CNNLENS_CPU_VARIANTS"] == "1"
 
+// What imports CNNLens sees the modules behind it, and must be compiled again when one of them changes.
+let umbrella: [Target.Dependency] = ["CNNLens", "LensTensors", "LensEngine", "LensModels", "LensRoutines"]
+
 let language: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
 // The kernels are optimised in debug builds, too: unoptimised they are a thousand times slower.
@@ -54,7 +57,7 @@ var package = Package(
     .target(name: "CInterface", dependencies: ["CNNLens", "CCNNLens", "LensKernels"], path: "CInterface/Exports", swiftSettings: language),
 
     // MARK: Tests and tools
-    .executableTarget(name: "cnnlens-explain", dependencies: ["CNNLens"], swiftSettings: language),
+    .executableTarget(name: "cnnlens-explain", dependencies: umbrella, swiftSettings: language),
     .target(
       name: "LensTestSupport", dependencies: ["LensEngine", "LensKernels", "LensTensors"], path: "Tests/LensTestSupport",
       swiftSettings: language),
@@ -67,7 +70,7 @@ var package = Package(
         "LensModels", "LensEngine", "LensTensors", "LensTestSupport", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ],
       swiftSettings: language),
-    .testTarget(name: "LensRoutinesTests", dependencies: ["CNNLens", "LensTestSupport"], swiftSettings: language),
+    .testTarget(name: "LensRoutinesTests", dependencies: umbrella + ["LensTestSupport"], swiftSettings: language),
   ]
 )
 
