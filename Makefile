@@ -33,6 +33,12 @@ test: test-swift test-c test-python ## run every test
 .PHONY: build
 build: library ## build libcnnlens.so
 
+.PHONY: install-library
+install-library: library ## put libcnnlens.so, cnnlens.h and cnnlens.pc under PREFIX (/usr/local)
+	@CInterface/install_library.sh "$(DESTDIR)" "$(PREFIX)"
+
+PREFIX ?= /usr/local
+
 .PHONY: install
 install: venv library ## build everything and install the Python package into .venv
 	@CNNLENS_LIBRARY=$(CURDIR)/$(LIBRARY) $(BIN)/python python/tools/install.py

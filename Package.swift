@@ -53,8 +53,9 @@ var package = Package(
     // MARK: C interface
     .target(
       name: "CCNNLens", path: "CInterface",
-      exclude: ["README.md", "Exports", "examples", "cnnlens.map", "cnnlens.pc.in", "build_library.sh"], publicHeadersPath: "include"),
-    .target(name: "CInterface", dependencies: ["CNNLens", "CCNNLens", "LensKernels"], path: "CInterface/Exports", swiftSettings: language),
+      exclude: ["README.md", "Exports", "examples", "cnnlens.map", "cnnlens.pc.in", "install_library.sh", "build_library.sh"],
+      publicHeadersPath: "include"),
+    .target(name: "CInterface", dependencies: umbrella + ["CCNNLens", "LensKernels"], path: "CInterface/Exports", swiftSettings: language),
 
     // MARK: Tests and tools
     .executableTarget(name: "cnnlens-explain", dependencies: umbrella, swiftSettings: language),

@@ -46,4 +46,15 @@ g++ -std=c++11 "${warnings[@]}" -o "$out/explain" CInterface/examples/explain.cp
 "$out/explain" $model $here/cat.ppm "$out/grad_cam.pgm" | tee "$out/explain.txt"
 grep -q ' cat' "$out/explain.txt"
 head -c 15 "$out/grad_cam.pgm" | grep -q 'P5'
+
+step "an installed library, found by pkg-config"
+CInterface/install_library.sh "" "$PWD/$out/installed"
+if command -v pkg-config > /dev/null; then
+  flags=$(PKG_CONFIG_PATH="$out/installed/lib/pkgconfig" pkg-config --cflags --libs cnnlens)
+else
+  flags="-I$out/installed/include -L$out/installed/lib -lcnnlens"
+fi
+# shellcheck disable=SC2086 # several words
+gcc -std=c99 -Wall -Wextra -Werror -o "$out/installed/saliency" CInterface/examples/saliency.c $flags
+LD_LIBRARY_PATH="$out/installed/lib" "$out/installed/saliency" $model
 echo "test-c: all passed"
