@@ -63,7 +63,8 @@ var package = Package(
       name: "LensTestSupport", dependencies: ["LensEngine", "LensKernels", "LensTensors"], path: "Tests/LensTestSupport",
       swiftSettings: language),
     .testTarget(name: "LensTensorsTests", dependencies: ["LensTensors", "LensTestSupport"], swiftSettings: language),
-    .testTarget(name: "LensKernelsTests", dependencies: ["LensKernels", "LensTestSupport"], swiftSettings: language),
+    .systemLibrary(name: "COpenBLAS", path: "Tests/COpenBLAS"),
+    .testTarget(name: "LensKernelsTests", dependencies: ["LensKernels", "LensTestSupport", "COpenBLAS"], swiftSettings: language),
     .testTarget(name: "LensEngineTests", dependencies: ["LensEngine", "LensTestSupport"], swiftSettings: language),
     .testTarget(
       name: "LensModelsTests",

@@ -4,6 +4,8 @@
 set -euo pipefail
 
 packages=(python3-dev python3-numpy python3-venv libopenblas-dev)
+# The Python extension and the C tests need a compiler; any will do.
+command -v gcc > /dev/null && command -v g++ > /dev/null || packages+=(gcc g++)
 
 if ! command -v dpkg-query > /dev/null; then
   echo "this is not Debian: please see to it that there are Python 3.11 with headers and venv, and OpenBLAS" >&2
