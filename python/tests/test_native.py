@@ -206,15 +206,19 @@ def test_a_pool_of_processes_computes(net, batch):
 
 
 def test_ctrl_c_stops_a_call(built_in):
-    x = np.zeros((64, 3, 224, 224), np.float32)
+    x = np.zeros((16, 3, 224, 224), np.float32)
+    # A shell that starts the tests in the background has them ignore the signal.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
-    start = time.perf_counter()
-    with pytest.raises(KeyboardInterrupt):
-        for _ in range(1000):
-            cl.saliency(built_in, x)
-    assert time.perf_counter() - start < 20
-    timer.join()
+    end = time.perf_counter() + 20
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            while time.perf_counter() < end:
+                cl.saliency(built_in, x)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, handler)
     assert built_in(x[:1]).shape == (1, 1000)
 
 
