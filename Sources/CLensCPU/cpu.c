@@ -5,26 +5,30 @@
 #include <sched.h>
 #include <unistd.h>
 
-int lens_cpu_level(void) {
+int lens_cpu_level(void)
+{
 #if defined(__x86_64__)
-  // The compiler's runtime reads XCR0 before it believes CPUID.
-  __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2")) return 0;
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd"))
-    return 2;
-  return 1;
+    // The compiler's runtime reads XCR0 before it believes CPUID.
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2"))
+        return 0;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd"))
+        return 2;
+    return 1;
 #else
-  return 0;
+    return 0;
 #endif
 }
 
-int lens_cpu_count(void) {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    int count = CPU_COUNT(&set);
-    if (count > 0) return count;
-  }
-  long count = sysconf(_SC_NPROCESSORS_ONLN); // more than 1024 CPUs
-  return count > 0 ? (int)count : 1;
+int lens_cpu_count(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        int count = CPU_COUNT(&set);
+        if (count > 0)
+            return count;
+    }
+    long count = sysconf(_SC_NPROCESSORS_ONLN); // more than 1024 CPUs
+    return count > 0 ? (int)count : 1;
 }

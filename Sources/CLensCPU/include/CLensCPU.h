@@ -10,11 +10,12 @@ int lens_cpu_level(void);
 int lens_cpu_count(void);
 
 /// Tells the core that this is a spin loop.
-static inline void lens_cpu_pause(void) {
+static inline void lens_cpu_pause(void)
+{
 #if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
+    __builtin_ia32_pause();
 #elif defined(__aarch64__)
-  __asm__ volatile("yield");
+    __asm__ volatile("yield");
 #endif
 }
 
