@@ -32,10 +32,7 @@ FLIPPED = 3e-2
 KINKED = {"Relu", "LeakyRelu", "PRelu", "Clip", "HardSwish", "HardSigmoid", "MaxPool", "ReduceMax", "Max", "Abs"}
 
 
-# The exporter writes local response normalisation as three-dimensional pooling, which cnnlens does not run.
-OUT_OF_SCOPE = {"lrn-decomposed"}
-
-tiny_exports = sorted(path for path in TINY.glob("*/*.onnx") if path.parent.name not in OUT_OF_SCOPE)
+tiny_exports = sorted(TINY.glob("*/*.onnx"))
 published_exports = sorted(CACHE.glob("*/*.onnx")) if CACHE else []
 
 
@@ -80,17 +77,6 @@ def test_a_batch_is_its_images_one_by_one(path: Path) -> None:
     for n in range(3):
         np.testing.assert_array_equal(net(batch)[n], net(batch[n : n + 1])[0])
         np.testing.assert_array_equal(together[n], net.gradient(batch[n : n + 1], n + 1)[0])
-
-
-def test_decomposed_normalisation_is_refused_with_its_reason() -> None:
-    for path in (TINY / "lrn-decomposed").glob("*.onnx"):
-        try:
-            net = cl.load(path)
-        except cl.ModelError as error:
-            assert "rank" in str(error) or "dimension" in str(error) or "pool" in str(error).lower()
-        else:
-            golden = np.load(path.parent / "golden.npz")
-            check_logits(net, golden["input"], golden["logits"])
 
 
 @pytest.mark.skipif(CACHE is None, reason="CNNLENS_GOLDENS names no folder")
