@@ -37,6 +37,7 @@ extension Plan {
         ending.adds = ending.adds || joining.adds
         ending.lower = max(ending.lower, joining.lower)
         ending.upper = min(ending.upper, joining.upper)
+        guard ending.lower <= ending.upper else { continue }  // one clamp is not two with nothing in common
         steps[index].call = Call(
           producer: steps[source].call?.producer ?? source, ending: ending,
           reads: (steps[source].call?.reads ?? steps[source].inputs) + (joining.adds ? [step.inputs[1 - position]] : []))

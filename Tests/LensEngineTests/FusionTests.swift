@@ -57,6 +57,19 @@ private func residualNetwork() throws -> Network {
     }
   }
 
+  /// Deconvnet keeps nothing of a clamp, so that a convolution could take over both.
+  @Test func clampsWithNothingInCommonStayTwo() throws {
+    let network = try Network.chain(
+      [-1, 1, 2, 2],
+      [
+        ("conv", Convolution(weights: Tensor([16, 1, 1, 1], repeating: 1), bias: nil)),
+        ("low", Pointwise(.clip(lower: 0, upper: 1))), ("high", Pointwise(.clip(lower: 2, upper: 3))),
+      ])
+    let image = Tensor([1, 1, 2, 2], [-9, -3, 0, 7])
+    let result = try Session(network).gradient(of: .half(.output), at: [image], activations: ["high"], rules: .deconvnet)
+    #expect(result.activations[0].values.allSatisfy { $0 == 2 })
+  }
+
   /// Against the operators one by one, each on its own and in plain layout.
   @Test func theWholeEqualsItsOperatorsOneByOne() throws {
     let network = try residualNetwork()
