@@ -59,6 +59,7 @@ var package = Package(
 
     // MARK: Tests and tools
     .executableTarget(name: "cnnlens-explain", dependencies: umbrella, swiftSettings: language),
+    .executableTarget(name: "cnnlens-bench", dependencies: umbrella + ["LensKernels"], swiftSettings: language),
     .target(
       name: "LensTestSupport", dependencies: ["LensEngine", "LensKernels", "LensTensors"], path: "Tests/LensTestSupport",
       swiftSettings: language),

@@ -40,6 +40,7 @@ public struct Plan: Sendable {
     var shape: Shape
     var layout: Layout
     var inputs: [Int]
+    var multiplyAdds = 0
     /// Set where the forward call does the work of steps before it, which are absorbed.
     var call: Call?
     var isAbsorbed = false
@@ -141,7 +142,10 @@ private struct Lowering {
     let inputs = zip(node.inputs, layouts.inputs).map { step(of: $0, in: $1) }
     if let constant = node.op as? Constant { constants[steps.count] = constant.tensor }
     primary[index] = steps.count
-    steps.append(Plan.Step(name: node.name, kind: node.op.kind, stage: stage, shape: stage.output, layout: layouts.output, inputs: inputs))
+    steps.append(
+      Plan.Step(
+        name: node.name, kind: node.op.kind, stage: stage, shape: stage.output, layout: layouts.output, inputs: inputs,
+        multiplyAdds: node.op.multiplyAdds(for: shapes, output: stage.output)))
   }
 
   mutating func plain(_ index: Int) -> Int { step(of: index, in: .plain) }

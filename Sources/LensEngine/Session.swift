@@ -15,6 +15,9 @@ public final class Session {
   /// The most bytes its arena may take; nil for what the machine has left.
   public var memoryLimit: Int?
 
+  /// Told of every call of a step, its way back included, as it ends.
+  package var observer: ((StepCall) -> Void)?
+
   private var plans: [Prepared] = []  // most recent last
   private var arena: FloatStorage?
   private var lastGraph: (inputs: [Shape], graph: Graph)?
@@ -146,6 +149,7 @@ public final class Session {
     for index in plan.forwardOrder {
       if interrupt?() == true { throw LensError(.cancelled, "stopped before '\(plan.steps[index].name)'") }
       prepared.forward[index](ForwardPass(slots: slots, ports: plan.steps[index].forward))
+      observer?(StepCall(plan.steps[index], isBackward: false))
     }
     var value = Objective.Value()
     if let objective {
@@ -156,6 +160,7 @@ public final class Session {
         if interrupt?() == true { throw LensError(.cancelled, "stopped on the way back at '\(plan.steps[index].name)'") }
         for slot in plan.cleared[position + 1] { prepared.clear(slot) }
         plan.steps[index].stage.backward?(BackwardPass(slots: slots, ports: plan.steps[index].backward))
+        observer?(StepCall(plan.steps[index], isBackward: true))
       }
     }
     prepared.collect(results)
@@ -177,6 +182,18 @@ public final class Session {
       throw LensError(.outOfMemory, "the plan for \(shapes) needs \(bytes / 1_000_000) MB\(left); a smaller batch or picture needs less")
     }
     arena = memory
+  }
+}
+
+/// One call of a plan's step, as a profile sees it.
+package struct StepCall {
+  package let name, kind: String
+  package let shape: Shape
+  package let multiplyAdds: Int
+  package let isBackward: Bool
+
+  init(_ step: Plan.Step, isBackward: Bool) {
+    (name, kind, shape, multiplyAdds, self.isBackward) = (step.name, step.kind, step.shape, step.multiplyAdds, isBackward)
   }
 }
 
