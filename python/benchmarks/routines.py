@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole routines: what a user calls, in cnnlens and in Captum. A new routine is one entry of `ROUTINES`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .engines import Call, Case
+
+#: The layer of Grad-CAM: the module in PyTorch, and what of it stands in the exported file.
+LAST_LAYERS = {
+    "resnet50": ("layer4", "/layer4/layer4.2/relu_2/Relu"),
+    "vgg16": ("features.29", "/features/features.29/Relu"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Routine:
+    title: str
+    #: (cnnlens, net, image (1, 3, H, W), target, network's name) -> map
+    cnnlens: Callable[[Any, Any, Any, int, str], Any]
+    #: (captum.attr, module, image, target, network's name) -> attributions
+    captum: Callable[[Any, Any, Any, int, str], Any]
+    #: The function of cnnlens; while there is none the routine is left out.
+    needs: str
+    #: Smallest cosine of the angle between the two maps. Occlusion windows differ at the border, noise by its seed.
+    agreement: float
+    networks: tuple[str, ...] = ("resnet50", "vgg16")
+    #: Whether one call takes seconds, which `--quick` has not.
+    is_long: bool = False
+
+    def with_cnnlens(self, net: Any, case: Case) -> Call:
+        import cnnlens as cl
+
+        image, target, name = case.images[:1], case.classes[0], case.notes["name"]
+        return lambda: self.cnnlens(cl, net, image, target, name)
+
+    def with_pytorch(self, module: Any, image: Any, case: Case) -> Call:
+        import captum.attr
+
+        target, name = case.classes[0], case.notes["name"]
+        return lambda: self.captum(captum.attr, module, image, target, name)
+
+
+def flattened(attributions: Any) -> Any:
+    """(1, H, W), the channels summed, of what Captum gives for (1, 3, H, W)."""
+    return attributions.sum(dim=1).detach()
+
+
+def captum_saliency(captum: Any, module: Any, image: Any, target: int, name: str) -> Any:
+    return captum.Saliency(module).attribute(image.requires_grad_(), target=target).amax(dim=1).detach()
+
+
+def captum_grad_cam(captum: Any, module: Any, image: Any, target: int, name: str) -> Any:
+    layer = module.get_submodule(LAST_LAYERS[name][0])
+    small = captum.LayerGradCam(module, layer).attribute(image, target=target, relu_attributions=True)
+    return captum.LayerAttribution.interpolate(small, tuple(image.shape[2:]), "bilinear").detach()
+
+
+def captum_smoothgrad(captum: Any, module: Any, image: Any, target: int, name: str) -> Any:
+    noise = 0.15 * float(image.max() - image.min())
+    method = captum.NoiseTunnel(captum.Saliency(module))
+    options = {"nt_type": "smoothgrad", "nt_samples": 25, "nt_samples_batch_size": 5, "stdevs": noise}
+    return method.attribute(image.requires_grad_(), target=target, **options).amax(dim=1).detach()
+
+
+def captum_integrated_gradients(captum: Any, module: Any, image: Any, target: int, name: str) -> Any:
+    method = captum.IntegratedGradients(module)
+    return flattened(method.attribute(image, target=target, n_steps=50, internal_batch_size=8))
+
+
+def captum_occlusion(captum: Any, module: Any, image: Any, target: int, name: str) -> Any:
+    import torch
+
+    options = {"sliding_window_shapes": (3, 15, 15), "strides": (3, 8, 8), "perturbations_per_eval": 8}
+    with torch.inference_mode():
+        return captum.Occlusion(module).attribute(image.detach(), target=target, **options)[:, 0]
+
+
+ROUTINES = {
+    "saliency": Routine(
+        "Saliency", lambda cl, net, x, target, name: cl.saliency(net, x, target), captum_saliency, "saliency", 0.99
+    ),
+    "grad_cam": Routine(
+        "Grad-CAM",
+        lambda cl, net, x, target, name: cl.grad_cam(net, x, target, layer=LAST_LAYERS[name][1]),
+        captum_grad_cam,
+        "grad_cam",
+        0.99,
+    ),
+    "integrated_gradients": Routine(
+        "Integrated gradients, 50 steps",
+        lambda cl, net, x, target, name: cl.integrated_gradients(net, x, target, steps=50),
+        captum_integrated_gradients,
+        "integrated_gradients",
+        0.99,
+        is_long=True,
+    ),
+    "smoothgrad": Routine(
+        "SmoothGrad, 25 samples",
+        lambda cl, net, x, target, name: cl.smoothgrad(net, x, target, n=25, noise=0.15),
+        captum_smoothgrad,
+        "smoothgrad",
+        0.5,
+        is_long=True,
+    ),
+    "occlusion": Routine(
+        "Occlusion, 15×15, stride 8",
+        lambda cl, net, x, target, name: cl.occlusion(net, x, target, window=15, stride=8),
+        captum_occlusion,
+        "occlusion",
+        0.9,
+        is_long=True,
+    ),
+}
+
+
+def agreement(found: Any, expected: Any) -> float:
+    """The cosine of the angle between two maps, which scale does not change."""
+    a, b = (np.asarray(values, np.float64).ravel() for values in (found, expected))
+    if a.shape != b.shape or not a.any() or not b.any():
+        return 0.0
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
