@@ -73,6 +73,17 @@ test-networks: install ## real networks against PyTorch (needs torch in .venv)
 # 8 GB and half an hour to make; kept between runs.
 NETWORKS ?= $(CURDIR)/.build/networks
 
+# Benchmarks ----------------------------------------------------------------------------------------
+
+.PHONY: bench
+bench: venv library ## time cnnlens beside its peers; BENCH=--quick takes minutes, BENCH=--help tells the rest
+	@$(BIN)/python python/benchmarks/environment.py $(BENCH_VENV)
+	@CNNLENS_LIBRARY=$(CURDIR)/$(LIBRARY) $(BENCH_VENV)/bin/python python/tools/install.py
+	@PYTHONPATH=python $(BENCH_VENV)/bin/python -m benchmarks $(BENCH)
+
+# The peers take 2 GB; TORCH_WHEEL=/path/to/torch.whl says which PyTorch.
+BENCH_VENV := .build/bench-venv
+
 # Tools ---------------------------------------------------------------------------------------------
 
 .PHONY: format
@@ -87,7 +98,7 @@ lint: install ## linters and type checks
 	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
 	$(BIN)/ruff check python
 	$(BIN)/ruff format --check python
-	cd python && ../$(BIN)/mypy --strict src/cnnlens tests/typing_examples.py
+	cd python && ../$(BIN)/mypy --strict src/cnnlens tests/typing_examples.py benchmarks
 
 C_SOURCES = $(shell git ls-files '*.c' '*.h' '*.cpp')
 
