@@ -65,7 +65,9 @@ var package = Package(
       swiftSettings: language),
     .testTarget(name: "LensTensorsTests", dependencies: ["LensTensors", "LensTestSupport"], swiftSettings: language),
     .systemLibrary(name: "COpenBLAS", path: "Tests/COpenBLAS"),
-    .testTarget(name: "LensKernelsTests", dependencies: ["LensKernels", "LensTestSupport", "COpenBLAS"], swiftSettings: language),
+    // Optimised for the sake of the definitions that kernels are compared with.
+    .testTarget(
+      name: "LensKernelsTests", dependencies: ["LensKernels", "LensTestSupport", "COpenBLAS"], swiftSettings: language + optimized),
     .testTarget(name: "LensEngineTests", dependencies: ["LensEngine", "LensTestSupport"], swiftSettings: language),
     .testTarget(
       name: "LensModelsTests",

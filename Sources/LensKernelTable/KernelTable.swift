@@ -37,6 +37,46 @@ public struct TileCall {
 /// Call, input, weights, output, what to add to the output before clamping.
 public typealias TileFunction = @Sendable (UnsafePointer<TileCall>, Floats, Floats, MutableFloats, Floats?) -> Void
 
+/// Where a Winograd tile's outputs go, and what happens to them on the way; see `WinogradPlan`.
+public struct WinogradOutput {
+  /// Floats from one of the 36 positions to the next.
+  public var positionStep: Int
+  /// Floats from one row of the output to the next.
+  public var rowStep: Int
+  /// The rows and columns of the tile that lie inside the output.
+  public var rows, columns: Int
+  /// 16 floats.
+  public var bias: Floats
+  public var accumulates: Bool
+  public var clamps: Bool
+  public var lower: Float
+  public var upper: Float
+
+  public init(positionStep: Int, rowStep: Int, bias: Floats) {
+    (self.positionStep, self.rowStep, self.bias) = (positionStep, rowStep, bias)
+    (rows, columns, accumulates, clamps, lower, upper) = (0, 0, false, false, 0, 0)
+  }
+}
+
+/// Winograd's transforms with six points, of 16 channels at once. `k` is the side of the kernel: 3 or 5.
+public struct WinogradTransforms: Sendable {
+  /// A 6×6 patch to its 36 positions: source, floats from row to row, destination, floats from position to position,
+  /// 576 floats of scratch.
+  public let input: @Sendable (Floats, Int, MutableFloats, Int, MutableFloats) -> Void
+  /// 36 positions to 7 - k rows and columns of output: call, k, source, output, what is added before clamping, 576 floats of scratch.
+  public let output: @Sendable (UnsafePointer<WinogradOutput>, Int, Floats, MutableFloats, Floats?, MutableFloats) -> Void
+  /// k×k weights of 16 lanes to 36 positions: k, weights, destination, floats from position to position, 576 floats of scratch.
+  public let filter: @Sendable (Int, Floats, MutableFloats, Int, MutableFloats) -> Void
+
+  public init(
+    input: @escaping @Sendable (Floats, Int, MutableFloats, Int, MutableFloats) -> Void,
+    output: @escaping @Sendable (UnsafePointer<WinogradOutput>, Int, Floats, MutableFloats, Floats?, MutableFloats) -> Void,
+    filter: @escaping @Sendable (Int, Floats, MutableFloats, Int, MutableFloats) -> Void
+  ) {
+    (self.input, self.output, self.filter) = (input, output, filter)
+  }
+}
+
 /// Inputs, output, count.
 public typealias UnaryFunction = @Sendable (Floats, MutableFloats, Int) -> Void
 public typealias BinaryFunction = @Sendable (Floats, Floats, MutableFloats, Int) -> Void
@@ -59,6 +99,7 @@ public struct KernelTable: Sendable {
   public let planarTile: @Sendable (_ blocks: Int, _ pixels: Int) -> TileFunction
   /// Lane by lane: 16 channels times their own weights.
   public let depthwiseTile: @Sendable (_ pixels: Int) -> TileFunction
+  public let winograd: WinogradTransforms
 
   /// c[i·pixelStep + j] = Σ a[i·depthStep + k] · b[j·weightStep + k], k < depth.
   public let dotRows: Int
@@ -93,7 +134,7 @@ public struct KernelTable: Sendable {
     name: String,
     blockedPixels: @escaping @Sendable (Int) -> Int, planarPixels: @escaping @Sendable (Int) -> Int, depthwisePixels: Int,
     blockedTile: @escaping @Sendable (Int, Int) -> TileFunction, planarTile: @escaping @Sendable (Int, Int) -> TileFunction,
-    depthwiseTile: @escaping @Sendable (Int) -> TileFunction,
+    depthwiseTile: @escaping @Sendable (Int) -> TileFunction, winograd: WinogradTransforms,
     dotRows: Int, dotColumns: Int, dotTile: @escaping @Sendable (Int, Int) -> TileFunction,
     addRows: @escaping @Sendable (Floats, Floats, MutableFloats, Int, Int, Int) -> Void,
     gatherVectors: @escaping @Sendable (Floats, Int, MutableFloats, Int) -> Void,
@@ -109,6 +150,7 @@ public struct KernelTable: Sendable {
     self.name = name
     (self.blockedPixels, self.planarPixels, self.depthwisePixels) = (blockedPixels, planarPixels, depthwisePixels)
     (self.blockedTile, self.planarTile, self.depthwiseTile) = (blockedTile, planarTile, depthwiseTile)
+    self.winograd = winograd
     (self.dotRows, self.dotColumns, self.dotTile, self.addRows) = (dotRows, dotColumns, dotTile, addRows)
     (self.gatherVectors, self.interleave, self.deinterleave) = (gatherVectors, interleave, deinterleave)
     (self.add, self.multiply, self.rectify, self.rectifyGradient) = (add, multiply, rectify, rectifyGradient)

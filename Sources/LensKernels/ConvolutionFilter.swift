@@ -14,7 +14,7 @@ public final class ConvolutionFilter: Sendable {
   public let bias: [Float]?
   public let groups: Int
 
-  private let packs = Mutex<[PackedShape: FloatStorage]>([:])
+  private let packs = Mutex<[AnyHashable: FloatStorage]>([:])
 
   public init(weights: Tensor, bias: [Float]? = nil, groups: Int = 1) {
     precondition(weights.shape.rank == 4 && (bias == nil || bias!.count == weights.shape[0]))
@@ -25,12 +25,13 @@ public final class ConvolutionFilter: Sendable {
   public var packedCount: Int { packs.withLock { $0.values.reduce(0) { $0 + $1.count } } }
 
   /// Throws `.outOfMemory`.
-  func packed(_ shape: PackedShape) throws -> FloatStorage {
+  func packed(_ packing: any Packing) throws -> FloatStorage {
     try packs.withLock { packs in
-      if let pack = packs[shape] { return pack }
-      let pack = try FloatStorage(count: shape.count, uninitialized: true)
-      weights.withPointer { shape.pack($0, weights.shape, groups, into: pack.base) }
-      packs[shape] = pack
+      let key = AnyHashable(packing)
+      if let pack = packs[key] { return pack }
+      let pack = try FloatStorage(count: packing.count, uninitialized: true)
+      weights.withPointer { packing.pack($0, weights.shape, groups, into: pack.base) }
+      packs[key] = pack
       return pack
     }
   }
@@ -44,11 +45,19 @@ public final class ConvolutionFilter: Sendable {
   }
 }
 
-/// Which weight goes where; equal shapes of one filter have equal contents.
+/// An order of weights; equal packings of one filter have equal contents.
+protocol Packing: Hashable, Sendable {
+  /// Floats of the packed weights.
+  var count: Int { get }
+  /// - weights: O × C/groups × kh × kw
+  func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, into packed: MutableFloats)
+}
+
+/// Which weight goes where for a `CorrelationPlan`.
 ///
 /// Lanes are output channels × positions (see `CorrelationPlan`). A weight is [group of lanes][input block][tap][16][lanes],
 /// planar [group][input channel][tap][lanes], depthwise [block][tap][16].
-struct PackedShape: Hashable, Sendable {
+struct PackedShape: Packing {
   enum Kind: Hashable, Sendable { case blocked, planar, depthwise }
   struct Group: Hashable, Sendable {
     var firstBlock, blocks: Int
@@ -74,7 +83,6 @@ struct PackedShape: Hashable, Sendable {
   }
   var count: Int { groups.last.map { $0.offset + count(of: $0) } ?? 0 }
 
-  /// - weights: O × C/groups × kh × kw
   func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, into packed: MutableFloats) {
     let outputs = shape[0], perGroup = shape[1], kw = shape[3], area = shape[2] * shape[3]
     let outputsPerGroup = outputs / groupCount

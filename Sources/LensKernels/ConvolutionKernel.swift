@@ -15,11 +15,11 @@ public final class ConvolutionKernel: Sendable {
   /// Floats of scratch that either direction needs. It goes with `Threads.count` as it was when this kernel was made.
   public var scratchCount: Int { max(forwardScratchCount, inputGradientScratchCount) }
   public var forwardScratchCount: Int { forwardPlan.scratchCount }
-  public var inputGradientScratchCount: Int { gradientPlans.map(\.plan.scratchCount).max() ?? 0 }
+  public var inputGradientScratchCount: Int { gradientPlans.map(\.scratchCount).max() ?? 0 }
 
   private let kernels: KernelTable
-  private let forwardPlan: CorrelationPlan
-  private let gradientPlans: [(plan: CorrelationPlan, scatter: CorrelationPlan.Scatter?)]
+  private let forwardPlan: any ConvolutionPlan
+  private let gradientPlans: [any ConvolutionPlan]
   private let forwardWeights: FloatStorage
   private let gradientWeights = Mutex<[FloatStorage]?>(nil)
   private let bias: FloatStorage?
@@ -51,7 +51,7 @@ public final class ConvolutionKernel: Sendable {
     (self.inputLayout, self.outputLayout) = (inputLayout, outputLayout)
     forwardPlan = geometry.forwardPlan(inputLayout, kernels)
     gradientPlans = inputLayout == .plain ? geometry.plainGradientPlans(kernels) : geometry.blockedGradientPlans(kernels)
-    forwardWeights = try filter.packed(forwardPlan.spec.pack)
+    forwardWeights = try filter.packed(forwardPlan.packing)
     bias = filter.bias == nil ? nil : try filter.paddedBias()
     zeros = try FloatStorage(count: 4 * Layout.block)
   }
@@ -66,8 +66,7 @@ public final class ConvolutionKernel: Sendable {
     forwardPlan.run(
       .init(
         input: input, weights: Floats(forwardWeights.base), bias: bias.map { Floats($0.base) }, zeros: Floats(zeros.base),
-        output: output, outputH: geometry.outputH, outputW: geometry.outputW, accumulates: false, epilogue: epilogue, scatter: nil,
-        scratch: scratch))
+        output: output, epilogue: epilogue, scratch: scratch))
   }
 
   /// The gradient with respect to the input of a sum whose gradient with respect to the output is given: the transposed
@@ -81,12 +80,11 @@ public final class ConvolutionKernel: Sendable {
     guard let weights = try? packedGradientWeights() else {
       fatalError("out of memory for the weights of a \(geometry.filterShape) convolution")
     }
-    for ((plan, scatter), weights) in zip(gradientPlans, weights) {
+    for (plan, weights) in zip(gradientPlans, weights) {
       plan.run(
         .init(
           input: outputGradient, weights: Floats(weights.base), bias: nil, zeros: Floats(zeros.base),
-          output: inputGradient, outputH: geometry.h, outputW: geometry.w, accumulates: accumulates, epilogue: .none, scatter: scatter,
-          scratch: scratch))
+          output: inputGradient, accumulates: accumulates, scratch: scratch))
     }
   }
 
@@ -98,7 +96,7 @@ public final class ConvolutionKernel: Sendable {
   private func packedGradientWeights() throws -> [FloatStorage] {
     try gradientWeights.withLock { weights in
       if let weights { return weights }
-      let made = try gradientPlans.map { try filter.packed($0.plan.spec.pack) }
+      let made = try gradientPlans.map { try filter.packed($0.packing) }
       weights = made
       return made
     }

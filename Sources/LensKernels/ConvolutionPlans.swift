@@ -2,11 +2,36 @@
 import LensKernelTable
 import LensTensors
 
-// Which way a convolution is computed. A Winograd plan for 3×3 kernels of stride 1 would be chosen here; the choice
-// must depend on nothing but the geometry of one image.
+/// One way to compute a convolution, or (a part of) its input gradient.
+protocol ConvolutionPlan: Sendable {
+  /// The order in which it reads weights.
+  var packing: any Packing { get }
+  /// Floats of scratch.
+  var scratchCount: Int { get }
+  func run(_ operands: ConvolutionOperands)
+}
+
+/// What one run of a plan is given.
+struct ConvolutionOperands {
+  var input: Floats
+  /// In the plan's packing.
+  var weights: Floats
+  /// As many floats as there are lanes, or nil for zeros.
+  var bias: Floats?
+  /// As many zeros as a group has lanes.
+  var zeros: Floats
+  var output: MutableFloats
+  var accumulates = false
+  var epilogue = Epilogue.none
+  var scratch: MutableFloats
+}
+
+// Which way a convolution is computed. The choice must depend on nothing but the geometry of one image, or an image's
+// numbers would depend on its batch.
 
 extension ConvolutionGeometry {
-  func forwardPlan(_ inputLayout: Layout, _ kernels: KernelTable) -> CorrelationPlan {
+  func forwardPlan(_ inputLayout: Layout, _ kernels: KernelTable) -> any ConvolutionPlan {
+    if inputLayout == .blocked, let winograd = WinogradPlan(self, isTransposed: false, kernels) { return winograd }
     let kind: PackedShape.Kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : .blocked
     let pack = packedShape(
       kind, isTransposed: false, lanes: outputChannels, rows: (0..<kernel.h).map { [$0] }, columns: (0..<kernel.w).map { [$0] }, kernels)
@@ -14,37 +39,40 @@ extension ConvolutionGeometry {
       .init(
         kind: kind, n: n, inputs: kind == .planar ? inputChannels : Layout.blocks(inputChannels), inputH: h, inputW: w, step: stride,
         rows: (0..<kernel.h).map { $0 * dilation.h - padding.top }, columns: (0..<kernel.w).map { $0 * dilation.w - padding.left },
-        gridH: outputH, gridW: outputW, isDirect: true, pack: pack, kernels: kernels))
+        gridH: outputH, gridW: outputW, scatter: nil, outputH: outputH, outputW: outputW, pack: pack, kernels: kernels))
   }
 
   /// Input pixel i meets tap k where i + padding - k·dilation is a multiple s·o of the stride; o is the output pixel.
   /// So the pixels that are `stride` apart form a phase with taps of its own, each a convolution of stride 1.
-  func blockedGradientPlans(_ kernels: KernelTable) -> [(plan: CorrelationPlan, scatter: CorrelationPlan.Scatter?)] {
-    var plans: [(plan: CorrelationPlan, scatter: CorrelationPlan.Scatter?)] = []
+  func blockedGradientPlans(_ kernels: KernelTable) -> [any ConvolutionPlan] {
+    if let winograd = WinogradPlan(self, isTransposed: true, kernels) { return [winograd] }
+    var plans: [any ConvolutionPlan] = []
     for y in 0..<min(stride.h, h) {
       for x in 0..<min(stride.w, w) {
         let rows = ConvolutionGeometry.taps(y..<(y + 1), kernel.h, stride.h, dilation.h, padding.top)
         let columns = ConvolutionGeometry.taps(x..<(x + 1), kernel.w, stride.w, dilation.w, padding.left)
-        let isDirect = stride == Extent(1)
-        let plan = gradientPlan(
-          rows, columns, isDepthwise ? .depthwise : .blocked, lanes: inputChannels, step: Extent(1),
-          gridH: (h - y + stride.h - 1) / stride.h, gridW: (w - x + stride.w - 1) / stride.w, isDirect: isDirect, kernels)
-        plans.append((plan, isDirect ? nil : .pixels(first: Extent(y, x), step: stride)))
+        plans.append(
+          gradientPlan(
+            rows, columns, isDepthwise ? .depthwise : .blocked, lanes: inputChannels, step: Extent(1),
+            gridH: (h - y + stride.h - 1) / stride.h, gridW: (w - x + stride.w - 1) / stride.w,
+            scatter: stride == Extent(1) ? nil : .pixels(first: Extent(y, x), step: stride), kernels))
       }
     }
     return plans
   }
 
   /// Few channels would leave most of 16 lanes empty, so a grid point stands for a rectangle of pixels.
-  func plainGradientPlans(_ kernels: KernelTable) -> [(plan: CorrelationPlan, scatter: CorrelationPlan.Scatter?)] {
+  func plainGradientPlans(_ kernels: KernelTable) -> [any ConvolutionPlan] {
     let step = Extent(stride.h == 1 && stride.w == 1 && inputChannels <= 4 ? 2 : 1)
     let size = Extent(stride.h * step.h, stride.w * step.w)
     let rows = ConvolutionGeometry.taps(0..<size.h, kernel.h, stride.h, dilation.h, padding.top)
     let columns = ConvolutionGeometry.taps(0..<size.w, kernel.w, stride.w, dilation.w, padding.left)
-    let plan = gradientPlan(
-      rows, columns, .blocked, lanes: inputChannels * size.h * size.w, step: step,
-      gridH: (h + size.h - 1) / size.h, gridW: (w + size.w - 1) / size.w, isDirect: false, kernels)
-    return [(plan, .rectangles(step: size, channels: inputChannels))]
+    return [
+      gradientPlan(
+        rows, columns, .blocked, lanes: inputChannels * size.h * size.w, step: step,
+        gridH: (h + size.h - 1) / size.h, gridW: (w + size.w - 1) / size.w,
+        scatter: .rectangles(step: size, channels: inputChannels), kernels)
+    ]
   }
 
   /// For the input pixels at `positions` (and multiples of the stride further on): the offsets of the output pixels
@@ -65,12 +93,12 @@ extension ConvolutionGeometry {
 
   private func gradientPlan(
     _ rows: [(offset: Int, kernel: [Int])], _ columns: [(offset: Int, kernel: [Int])], _ kind: PackedShape.Kind, lanes: Int, step: Extent,
-    gridH: Int, gridW: Int, isDirect: Bool, _ kernels: KernelTable
+    gridH: Int, gridW: Int, scatter: CorrelationPlan.Scatter?, _ kernels: KernelTable
   ) -> CorrelationPlan {
     CorrelationPlan(
       .init(
         kind: kind, n: n, inputs: Layout.blocks(outputChannels), inputH: outputH, inputW: outputW, step: step,
-        rows: rows.map(\.offset), columns: columns.map(\.offset), gridH: gridH, gridW: gridW, isDirect: isDirect,
+        rows: rows.map(\.offset), columns: columns.map(\.offset), gridH: gridH, gridW: gridW, scatter: scatter, outputH: h, outputW: w,
         pack: packedShape(kind, isTransposed: true, lanes: lanes, rows: rows.map(\.kernel), columns: columns.map(\.kernel), kernels),
         kernels: kernels))
   }

@@ -4,31 +4,7 @@ import LensKernelTable
 import LensTensors
 
 extension CorrelationPlan {
-  /// Where lanes of a grid point go when they are not simply the next pixel.
-  enum Scatter: Sendable {
-    /// Blocked: grid point (y, x) is the pixel (y·step.h + first.h, x·step.w + first.w).
-    case pixels(first: ConvolutionGeometry.Extent, step: ConvolutionGeometry.Extent)
-    /// Plain: grid point (y, x) is a rectangle of step.h × step.w pixels; lanes are [row][column][channel].
-    case rectangles(step: ConvolutionGeometry.Extent, channels: Int)
-  }
-
-  /// What one run is given.
-  struct Operands {
-    var input: Floats
-    var weights: Floats
-    /// As many floats as there are lanes, or nil for zeros.
-    var bias: Floats?
-    /// As many zeros as a group has lanes.
-    var zeros: Floats
-    var output: MutableFloats
-    var outputH, outputW: Int
-    var accumulates: Bool
-    var epilogue: Epilogue
-    var scatter: Scatter?
-    var scratch: MutableFloats
-  }
-
-  func run(_ operands: Operands) {
+  func run(_ operands: ConvolutionOperands) {
     guard gridH > 0, gridW > 0 else { return }
     let perChunk = spec.n * bands, outputBlocks = spec.pack.groups.reduce(0) { $0 + $1.blocks }
     offsets.withUnsafeBufferPointer { offsets in
@@ -52,8 +28,9 @@ extension CorrelationPlan {
                 isInPlace ? inPlace + group.firstInput * inputStep : Floats(window) + (group.firstInput - inputs.lowerBound) * inputStep
               let place = ((image * outputBlocks + group.firstBlock) * gridH + firstRow) * gridW * 16
               compute(
-                group, input, spec.isDirect ? operands.output + place : staging, place, rows, operands, call, offsets.baseAddress ?? noTaps)
-              if let scatter = operands.scatter { spread(group, staging, image, firstRow, rows, outputBlocks, scatter, operands) }
+                group, input, spec.scatter == nil ? operands.output + place : staging, place, rows, operands, call,
+                offsets.baseAddress ?? noTaps)
+              if let scatter = spec.scatter { spread(group, staging, image, firstRow, rows, outputBlocks, scatter, operands) }
             }
           }
         }
@@ -63,7 +40,7 @@ extension CorrelationPlan {
 
   /// A band of one group of lanes: pass after pass over the inputs, tile after tile over the pixels.
   private func compute(
-    _ group: PackedShape.Group, _ input: Floats, _ output: MutableFloats, _ place: Int, _ rows: Int, _ operands: Operands,
+    _ group: PackedShape.Group, _ input: Floats, _ output: MutableFloats, _ place: Int, _ rows: Int, _ operands: ConvolutionOperands,
     _ call: UnsafeMutablePointer<TileCall>, _ offsets: UnsafePointer<Int>
   ) {
     let taps = spec.rows.count * spec.columns.count
@@ -81,7 +58,7 @@ extension CorrelationPlan {
     let weightsPerInput = taps * 16 * group.blocks * (spec.kind == .blocked ? 16 : 1)
     call.pointee.depth = spec.kind == .blocked ? 16 : 1
     call.pointee.depthStep = 0
-    call.pointee.blockStep = (spec.isDirect ? gridH : bandRows) * gridW * 16
+    call.pointee.blockStep = (spec.scatter == nil ? gridH : bandRows) * gridW * 16
     call.pointee.lower = operands.epilogue.lower
     call.pointee.upper = operands.epilogue.upper
     var first = 0
@@ -89,7 +66,7 @@ extension CorrelationPlan {
       let inputs = min(inputsPerPass, group.inputs - first), isLast = first + inputs >= group.inputs
       call.pointee.taps = spec.kind == .depthwise ? taps : inputs * taps
       call.pointee.offsets = offsets + first * taps
-      call.pointee.accumulates = first > 0 || (operands.accumulates && spec.isDirect)
+      call.pointee.accumulates = first > 0 || (operands.accumulates && spec.scatter == nil)
       call.pointee.bias = operands.zeros
       if let bias = operands.bias, !call.pointee.accumulates { call.pointee.bias = bias + group.firstBlock * 16 }
       call.pointee.clamps = isLast && (operands.epilogue.lower > -.infinity || operands.epilogue.upper < .infinity)
@@ -155,9 +132,9 @@ extension CorrelationPlan {
   /// Takes a band from scratch to where it belongs.
   private func spread(
     _ group: PackedShape.Group, _ staging: MutableFloats, _ image: Int, _ firstRow: Int, _ rows: Int, _ outputBlocks: Int,
-    _ scatter: Scatter, _ operands: Operands
+    _ scatter: Scatter, _ operands: ConvolutionOperands
   ) {
-    let h = operands.outputH, w = operands.outputW, blockStep = bandRows * gridW * 16
+    let h = spec.outputH, w = spec.outputW, blockStep = bandRows * gridW * 16
     switch scatter {
     case .pixels(let first, let step):
       for block in 0..<group.blocks {

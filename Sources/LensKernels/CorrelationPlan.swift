@@ -11,7 +11,7 @@ import LensTensors
 /// stands for a rectangle of `positions` outputs, (position, channel).
 ///
 /// Tables are made here, once; running allocates nothing.
-struct CorrelationPlan: Sendable {
+struct CorrelationPlan: ConvolutionPlan {
   struct Spec {
     var kind: PackedShape.Kind
     var n: Int
@@ -20,10 +20,20 @@ struct CorrelationPlan: Sendable {
     var step: ConvolutionGeometry.Extent
     var rows, columns: [Int]
     var gridH, gridW: Int
-    /// Grid points are neighbours in the output, whole blocks of 16 lanes; otherwise they go through a scatter.
-    var isDirect: Bool
+    /// Nil: grid points are neighbours in the output, whole blocks of 16 lanes.
+    var scatter: Scatter?
+    /// Of the output, where there is a scatter.
+    var outputH, outputW: Int
     var pack: PackedShape
     var kernels: KernelTable
+  }
+
+  /// Where lanes of a grid point go when they are not simply the next pixel.
+  enum Scatter: Sendable {
+    /// Blocked: grid point (y, x) is the pixel (y·step.h + first.h, x·step.w + first.w).
+    case pixels(first: ConvolutionGeometry.Extent, step: ConvolutionGeometry.Extent)
+    /// Plain: grid point (y, x) is a rectangle of step.h × step.w pixels; lanes are [row][column][channel].
+    case rectangles(step: ConvolutionGeometry.Extent, channels: Int)
   }
 
   let spec: Spec
@@ -46,12 +56,13 @@ struct CorrelationPlan: Sendable {
   let slots: Int
 
   var scratchCount: Int { slots * slotCount }
+  var packing: any Packing { spec.pack }
   /// Floats from one input plane to the next, where the tiles read.
   var inputStep: Int { isInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * (spec.kind == .planar ? 1 : 16) }
 
   init(_ spec: Spec) {
     let isInPlace =
-      spec.kind == .blocked && spec.isDirect && spec.rows == [0] && spec.columns == [0] && spec.step == .init(1)
+      spec.kind == .blocked && spec.scatter == nil && spec.rows == [0] && spec.columns == [0] && spec.step == .init(1)
       && spec.gridH == spec.inputH && spec.gridW == spec.inputW
     let gridH = isInPlace ? spec.gridH * spec.gridW : spec.gridH, gridW = isInPlace ? 1 : spec.gridW
     (self.spec, self.isInPlace, self.gridH, self.gridW) = (spec, isInPlace, gridH, gridW)
@@ -67,7 +78,7 @@ struct CorrelationPlan: Sendable {
     let window = Window(spec, bandRows: bandRows)
     self.window = window
     windowCount = isInPlace ? 0 : (chunkInputs.map(\.count).max() ?? 0) * window.planeCount * unit
-    slotCount = windowCount + (spec.isDirect ? 0 : largest * 16 * bandRows * gridW)
+    slotCount = windowCount + (spec.scatter == nil ? 0 : largest * 16 * bandRows * gridW)
     slots = max(1, min(Threads.count, chunks.count * bands * spec.n))
 
     let inputStep = isInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * unit

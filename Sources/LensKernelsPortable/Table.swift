@@ -15,6 +15,9 @@ public func kernelTable() -> KernelTable {
     name: name,
     blockedPixels: { blockedPixels($0) }, planarPixels: { planarPixels($0) }, depthwisePixels: depthwisePixels,
     blockedTile: { blockedTile($0, $1) }, planarTile: { planarTile($0, $1) }, depthwiseTile: { depthwiseTile($0) },
+    winograd: WinogradTransforms(
+      input: { winogradInput($0, $1, $2, $3, $4) }, output: { winogradOutput($0, $1, $2, $3, $4, $5) },
+      filter: { winogradFilter($0, $1, $2, $3, $4) }),
     dotRows: dotRows, dotColumns: dotColumns, dotTile: { dotTile($0, $1) }, addRows: { addRows($0, $1, $2, $3, $4, $5) },
     gatherVectors: { gatherVectors($0, $1, $2, $3) },
     interleave: { interleave($0, $1, $2, $3, $4, $5) }, deinterleave: { deinterleave($0, $1, $2, $3, $4, $5) },

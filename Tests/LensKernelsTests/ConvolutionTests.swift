@@ -6,7 +6,9 @@ import Testing
 @testable import LensKernels
 
 /// Runs one convolution in both directions on one variant and compares with the definition.
-func check(_ g: ConvolutionGeometry, _ layout: Layout, _ kernels: KernelTable, seed: UInt64 = 1) throws -> String? {
+func check(
+  _ g: ConvolutionGeometry, _ layout: Layout, _ kernels: KernelTable, seed: UInt64 = 1, tolerance: Double = tolerance
+) throws -> String? {
   var random = Random(seed: seed)
   let x = noise(g.inputShape.count, &random), w = noise(g.filterShape.count, &random), bias = noise(g.outputChannels, &random)
   let dy = noise(g.outputShape.count, &random), old = noise(g.inputShape.count, &random)

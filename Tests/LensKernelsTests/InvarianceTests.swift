@@ -12,6 +12,8 @@ extension ThreadTests {
           n: 3, inputChannels: 3, h: 33, w: 30, outputChannels: 32, kernel: .init(7), stride: .init(2), padding: .init(3)), .plain
       ),
       (ConvolutionGeometry(n: 3, inputChannels: 64, h: 28, w: 28, outputChannels: 64, kernel: .init(3), padding: .init(1)), .blocked),
+      (ConvolutionGeometry(n: 3, inputChannels: 16, h: 57, w: 61, outputChannels: 32, kernel: .init(3), padding: .init(1)), .blocked),
+      (ConvolutionGeometry(n: 3, inputChannels: 32, h: 13, w: 13, outputChannels: 16, kernel: .init(5), padding: .init(2)), .blocked),
       (ConvolutionGeometry(n: 3, inputChannels: 128, h: 14, w: 15, outputChannels: 96, kernel: .init(1)), .blocked),
       (
         ConvolutionGeometry(

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernelTable
+
+// The transforms of Winograd's minimal filtering with the points 0, 1, -1, 2, -2 and infinity, after Lavin & Gray,
+// "Fast Algorithms for Convolutional Neural Networks", 2016, section 4: y = Aᵀ ((G g Gᵀ) ⊙ (Bᵀ d B)) A.
+// Bᵀ depends on the points alone, so 3×3 kernels (4×4 outputs) and 5×5 kernels (2×2 outputs) share it.
+
+// As many channels at once as leave room in the registers for the dozen vectors of a transform.
+#if CNNLENS_AVX512
+  private typealias Lanes = SIMD16<Float>
+#elseif CNNLENS_AVX2
+  private typealias Lanes = SIMD8<Float>
+#else
+  private typealias Lanes = SIMD4<Float>
+#endif
+
+@inline(__always) private func get(_ p: Floats) -> Lanes { UnsafeRawPointer(p).loadUnaligned(as: Lanes.self) }
+@inline(__always) private func get(_ p: MutableFloats) -> Lanes { UnsafeRawPointer(p).loadUnaligned(as: Lanes.self) }
+@inline(__always) private func put(_ v: Lanes, _ p: MutableFloats) { UnsafeMutableRawPointer(p).storeBytes(of: v, as: Lanes.self) }
+@inline(__always) private func all(_ x: Float) -> Lanes { Lanes(repeating: x) }
+#if CNNLENS_FMA || arch(arm64)
+  @inline(__always) private func sum(_ v: Lanes, _ factor: Float, _ w: Lanes) -> Lanes { v.addingProduct(w, all(factor)) }
+#else
+  @inline(__always) private func sum(_ v: Lanes, _ factor: Float, _ w: Lanes) -> Lanes { v + w * all(factor) }
+#endif
+
+/// Bᵀ: six samples to six points.
+@inline(__always) private func toPoints(_ s: Floats, _ step: Int, _ q: MutableFloats, _ qStep: Int) {
+  let a = get(s), b = get(s + step), c = get(s + 2 &* step), d = get(s + 3 &* step), e = get(s + 4 &* step), f = get(s + 5 &* step)
+  let p = sum(e, -4, c), r = sum(d, -4, b), u = e - c, v = d - b
+  put(sum(sum(e, -5, c), 4, a), q)
+  put(p + r, q + qStep)
+  put(p - r, q + 2 &* qStep)
+  put(sum(u, 2, v), q + 3 &* qStep)
+  put(sum(u, -2, v), q + 4 &* qStep)
+  put(sum(sum(f, -5, d), 4, b), q + 5 &* qStep)
+}
+
+/// Aᵀ: six points to four samples, or two.
+@inline(__always) private func toSamples(_ s: Floats, _ step: Int, _ q: MutableFloats, _ qStep: Int, _ isFour: Bool) {
+  let a = get(s), b = get(s + step), c = get(s + 2 &* step), d = get(s + 3 &* step), e = get(s + 4 &* step), f = get(s + 5 &* step)
+  let p = b + c, r = b - c, u = d + e, v = d - e
+  put(a + p + u, q)
+  if isFour {
+    put(sum(r, 2, v), q + qStep)
+    put(sum(p, 4, u), q + 2 &* qStep)
+    put(sum(r + f, 8, v), q + 3 &* qStep)
+  } else {
+    put(sum(r + f, 2, v), q + qStep)
+  }
+}
+
+@inline(never) func winogradInput(
+  _ source: Floats, _ rowStep: Int, _ destination: MutableFloats, _ positionStep: Int, _ scratch: MutableFloats
+) {
+  var lane = 0
+  while lane < 16 {
+    var i = 0
+    while i < 6 {
+      toPoints(source + (i &* rowStep &+ lane), 16, scratch + i &* 96, 16)
+      i &+= 1
+    }
+    var j = 0
+    while j < 6 {
+      toPoints(Floats(scratch) + j &* 16, 96, destination + (j &* positionStep &+ lane), 6 &* positionStep)
+      j &+= 1
+    }
+    lane &+= Lanes.scalarCount
+  }
+}
+
+@inline(never) func winogradOutput(
+  _ call: UnsafePointer<WinogradOutput>, _ k: Int, _ source: Floats, _ output: MutableFloats, _ addend: Floats?, _ scratch: MutableFloats
+) {
+  let isFour = k == 3, step = call.pointee.positionStep
+  let rows = call.pointee.rows, columns = call.pointee.columns, rowStep = call.pointee.rowStep
+  let accumulates = call.pointee.accumulates, clamps = call.pointee.clamps
+  let samples = scratch + 384
+  var lane = 0
+  while lane < 16 {
+    var j = 0
+    while j < 6 {
+      toSamples(source + (j &* step &+ lane), 6 &* step, scratch + j &* 16, 96, isFour)
+      j &+= 1
+    }
+    let bias = get(call.pointee.bias + lane), lower = all(call.pointee.lower), upper = all(call.pointee.upper)
+    var i = 0
+    while i < rows {
+      toSamples(Floats(scratch) + i &* 96, 16, samples, 16, isFour)
+      let at = i &* rowStep &+ lane
+      var j = 0
+      while j < columns {
+        let place = output + (at &+ j &* 16)
+        var v = get(samples + j &* 16) + bias
+        if accumulates { v += get(place) }
+        if let addend { v += get(addend + (at &+ j &* 16)) }
+        if clamps {
+          v = v.replacing(with: lower, where: v .< lower)
+          v = v.replacing(with: upper, where: v .> upper)
+        }
+        put(v, place)
+        j &+= 1
+      }
+      i &+= 1
+    }
+    lane &+= Lanes.scalarCount
+  }
+}
+
+/// G: k taps to six points.
+@inline(__always) private func tapsToPoints(_ s: Floats, _ step: Int, _ k: Int, _ q: MutableFloats, _ qStep: Int) {
+  let a = get(s), b = get(s + step), c = get(s + 2 &* step)
+  let d = k == 5 ? get(s + 3 &* step) : all(0), e = k == 5 ? get(s + 4 &* step) : all(0)
+  let even = a + c + e, odd = b + d, even2 = sum(sum(a, 4, c), 16, e), odd2 = sum(b + b, 8, d)
+  put(a * all(1 / 4), q)
+  put((even + odd) * all(-1 / 6), q + qStep)
+  put((even - odd) * all(-1 / 6), q + 2 &* qStep)
+  put((even2 + odd2) * all(1 / 24), q + 3 &* qStep)
+  put((even2 - odd2) * all(1 / 24), q + 4 &* qStep)
+  put(k == 5 ? e : c, q + 5 &* qStep)
+}
+
+@inline(never) func winogradFilter(_ k: Int, _ weights: Floats, _ destination: MutableFloats, _ positionStep: Int, _ scratch: MutableFloats)
+{
+  var lane = 0
+  while lane < 16 {
+    var row = 0
+    while row < k {
+      tapsToPoints(weights + (row &* k &* 16 &+ lane), 16, k, scratch + row &* 96, 16)
+      row &+= 1
+    }
+    var j = 0
+    while j < 6 {
+      tapsToPoints(Floats(scratch) + j &* 16, 96, k, destination + (j &* positionStep &+ lane), 6 &* positionStep)
+      j &+= 1
+    }
+    lane &+= Lanes.scalarCount
+  }
+}
