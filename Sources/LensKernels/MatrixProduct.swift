@@ -89,7 +89,7 @@ public struct MatrixProduct: Sendable {
 
   private func rows(_ a: Floats, _ b: Floats, _ c: MutableFloats, _ alpha: Float, _ accumulates: Bool, _ scratch: MutableFloats) {
     let rows = transposesA || alpha != 1 ? Floats(copied(a, alpha, to: scratch)) : a
-    let width = min(512, max(64, (n / max(slots, 1) + 63) / 64 * 64)), panels = (n + width - 1) / width
+    let width = min(4096, max(64, (n / max(slots, 1) + 63) / 64 * 64)), panels = (n + width - 1) / width
     parallel(panels, grain: max(1, 16384 / (width * k))) { range in
       for panel in range {
         let column = panel * width, columns = min(width, n - column)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the time of a network goes: cnnlens-bench model.onnx [batch] [size] [rounds]
+// Where the time of a network goes:  cnnlens-bench model.onnx [batch] [size] [rounds]
+// How fast one convolution is:       cnnlens-bench conv channels size outputs kernel stride [groups] [batch]
 import CNNLens
 import Glibc
 import LensEngine
@@ -41,13 +42,15 @@ func profile(_ network: Network, batch: Int, size: Int, rounds: Int) throws {
     position += 1
     last = now()
   }
-  var total = Double.infinity
+  var total = Double.infinity, steps = Double.infinity, end = Double.infinity
   for _ in 0..<rounds {
     position = 0
     let start = now()
     last = start
     _ = try session.gradient(of: .layer(.output), at: [input])
-    total = min(total, now() - start)
+    let done = now()
+    total = min(total, done - start)
+    (steps, end) = (min(steps, last - start), min(end, done - last))
   }
   var sums: [String: (seconds: Double, products: Int)] = [:]
   for row in rows {
@@ -62,16 +65,59 @@ func profile(_ network: Network, batch: Int, size: Int, rounds: Int) throws {
   for (kind, sum) in sums.sorted(by: { $0.value.seconds > $1.value.seconds }) {
     print(fixed(sum.seconds * 1e3, 3, 9), fixed(2e-9 * Double(sum.products) / sum.seconds, 1, 8), padded(kind, 24))
   }
-  print(fixed(rows.reduce(0) { $0 + $1.seconds } * 1e3, 3, 9), "sum of steps;", fixed(total * 1e3, 3, 0), "least whole call")
+  print(
+    fixed(rows.reduce(0) { $0 + $1.seconds } * 1e3, 3, 9), "sum of steps;", fixed(total * 1e3, 3, 0), "least whole call,",
+    fixed(steps * 1e3, 3, 0), "to its last step,",
+    fixed(end * 1e3, 3, 0), "after it")
+}
+
+/// Both directions of one convolution, GFLOP/s of the textbook's products.
+func convolution(_ g: ConvolutionGeometry) throws {
+  var random = Random(seed: 1)
+  let layout: Layout = g.inputChannels < 16 ? .plain : .blocked
+  let filter = ConvolutionFilter(weights: .normal(g.filterShape, using: &random), groups: g.groups)
+  let kernel = try ConvolutionKernel(g, filter, inputLayout: layout)
+  try kernel.prepareInputGradient()
+  func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
+    let p = UnsafeMutablePointer<Float>.allocate(capacity: count)
+    for i in 0..<count { p[i] = random.normal() }
+    return p
+  }
+  let x = floats(layout.floatCount(of: g.inputShape)), y = floats(Layout.blocked.floatCount(of: g.outputShape))
+  let scratch = floats(kernel.scratchCount + 64)
+  func rate(_ body: () -> Void) -> Double {
+    var least = Double.infinity
+    let end = now() + 0.4
+    while now() < end {
+      let start = now()
+      body()
+      least = min(least, now() - start)
+    }
+    return least
+  }
+  let forward = rate { kernel.forward(input: x, output: y, epilogue: .relu, scratch: scratch) }
+  let back = rate { kernel.inputGradient(outputGradient: y, inputGradient: x, scratch: scratch) }
+  let products = 2e-9 * Double(g.multiplyAdds)
+  print(
+    padded("\(g.inputChannels)>\(g.outputChannels) \(g.h) k\(g.kernel.h) s\(g.stride.h) g\(g.groups)", 28), fixed(forward * 1e3, 3, 9),
+    fixed(products / forward, 1, 8), fixed(back * 1e3, 3, 9), fixed(products / back, 1, 8))
 }
 
 let arguments = CommandLine.arguments
 guard arguments.count > 1 else {
-  print("usage: cnnlens-bench model.onnx [batch] [size] [rounds]")
+  print("usage: cnnlens-bench model.onnx [batch] [size] [rounds] | conv channels size outputs kernel stride [groups] [batch]")
   exit(2)
 }
 func number(_ position: Int, _ otherwise: Int) -> Int { arguments.count > position ? Int(arguments[position]) ?? otherwise : otherwise }
 do {
+  if arguments[1] == "conv" {
+    let kernel = number(5, 1)
+    try convolution(
+      ConvolutionGeometry(
+        n: number(8, 1), inputChannels: number(2, 64), h: number(3, 56), w: number(3, 56), outputChannels: number(4, 64),
+        kernel: .init(kernel), stride: .init(number(6, 1)), padding: .init(kernel / 2), groups: number(7, 1)))
+    exit(0)
+  }
   try profile(try Network.load(path: arguments[1]), batch: number(2, 1), size: number(3, 224), rounds: number(4, 9))
 } catch {
   print(error)
