@@ -87,6 +87,7 @@ extension Plan {
     var lowering = Lowering(graph, rules)
     for layer in request.taps + request.seeds { lowering.need(try index(layer)) }
     for layer in request.wrt { lowering.need(try index(layer)) }
+    lowering.foldNormalizations(keeping: Set(try request.wrt.map(index)))
     try lowering.run()
     taps = try request.taps.map { lowering.plain(try index($0)) }
     seeds = try request.seeds.map { lowering.plain(try index($0)) }
@@ -108,6 +109,8 @@ private struct Lowering {
   var primary: [Int: Int] = [:]
   /// The same value in the other layout.
   private var reordered: [Int: Int] = [:]
+  /// Convolutions that have taken in the normalisation behind them: its node, and what stands there instead.
+  private var folded: [Int: (op: Convolution, inputs: [Int])] = [:]
   var constants: [Int: Tensor] = [:]
 
   init(_ graph: Graph, _ rules: RuleMap) {
@@ -117,35 +120,56 @@ private struct Lowering {
 
   mutating func need(_ index: Int) { needed[index] = true }
 
-  mutating func run() throws {
+  /// A batch normalisation of a convolution that nobody else reads, differentiates or has a rule for becomes part of it.
+  /// Who asks for what the convolution itself gives gets it from a step of its own, so that numbers do not depend on it.
+  mutating func foldNormalizations(keeping differentiated: Set<Int>) {
+    let asked = needed
+    needAncestors()
+    var readers = [Int](repeating: 0, count: graph.nodes.count)
+    for index in graph.nodes.indices where needed[index] { for input in graph.nodes[index].inputs { readers[input] += 1 } }
+    for (index, node) in graph.nodes.enumerated() where needed[index] {
+      guard let affine = node.op as? ScaleShift, rules.rule(for: node) == nil, let source = node.inputs.first,
+        let convolution = graph.nodes[source].op as? Convolution, rules.rule(for: graph.nodes[source]) == nil,
+        readers[source] == 1, !differentiated.contains(source), let op = convolution.followed(by: affine)
+      else { continue }
+      folded[index] = (op, graph.nodes[source].inputs)
+      needed[source] = asked[source]
+    }
+  }
+
+  private mutating func needAncestors() {
     for index in graph.inputs { needed[index] = true }
     for index in graph.nodes.indices.reversed() where needed[index] {
       for input in graph.nodes[index].inputs { needed[input] = true }
     }
+  }
+
+  mutating func run() throws {
     for index in graph.nodes.indices where needed[index] { try lower(index) }
   }
 
   private mutating func lower(_ index: Int) throws {
     let node = graph.nodes[index]
-    let shapes = graph.shapes(node.inputs)
-    let given = node.inputs.map { steps[primary[$0]!].layout }
-    let layouts = node.op.layouts(for: shapes, given: given)
+    let (op, sources): (any Operator, [Int]) = folded[index].map { ($0.op, $0.inputs) } ?? (node.op, node.inputs)
+    let shapes = graph.shapes(sources)
+    let given = sources.map { steps[primary[$0]!].layout }
+    let layouts = op.layouts(for: shapes, given: given)
     var stage: Stage
     do {
-      stage = try node.op.stage(for: shapes, in: layouts)
-      if let rule = rules.rule(for: node) { stage = try rule.applied(to: stage, of: node.op, shapes: shapes, layouts: layouts) }
+      stage = try op.stage(for: shapes, in: layouts)
+      if let rule = rules.rule(for: node) { stage = try rule.applied(to: stage, of: op, shapes: shapes, layouts: layouts) }
     } catch let error as LensError {
-      throw error.within("node '\(node.name)' (\(node.op.kind))")
+      throw error.within("node '\(node.name)' (\(op.kind))")
     }
     if stage.isView { stage.backward = Stage.passing(layouts.output.floatCount(of: stage.output)) }
     stage.overwrites = stage.overwrites || stage.isView
-    let inputs = zip(node.inputs, layouts.inputs).map { step(of: $0, in: $1) }
+    let inputs = zip(sources, layouts.inputs).map { step(of: $0, in: $1) }
     if let constant = node.op as? Constant { constants[steps.count] = constant.tensor }
     primary[index] = steps.count
     steps.append(
       Plan.Step(
-        name: node.name, kind: node.op.kind, stage: stage, shape: stage.output, layout: layouts.output, inputs: inputs,
-        multiplyAdds: node.op.multiplyAdds(for: shapes, output: stage.output)))
+        name: node.name, kind: op.kind, stage: stage, shape: stage.output, layout: layouts.output, inputs: inputs,
+        multiplyAdds: op.multiplyAdds(for: shapes, output: stage.output)))
   }
 
   mutating func plain(_ index: Int) -> Int { step(of: index, in: .plain) }

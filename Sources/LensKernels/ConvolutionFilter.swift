@@ -13,12 +13,32 @@ public final class ConvolutionFilter: Sendable {
   /// O floats, or nil for zeros
   public let bias: [Float]?
   public let groups: Int
+  /// What each output channel's weights are multiplied with as they are packed; nil for 1.
+  let scale: [Float]?
 
   private let packs = Mutex<[AnyHashable: FloatStorage]>([:])
+  private let followers = Mutex<[ConvolutionFilter]>([])
 
-  public init(weights: Tensor, bias: [Float]? = nil, groups: Int = 1) {
+  public convenience init(weights: Tensor, bias: [Float]? = nil, groups: Int = 1) {
+    self.init(weights: weights, bias: bias, groups: groups, scale: nil)
+  }
+
+  private init(weights: Tensor, bias: [Float]?, groups: Int, scale: [Float]?) {
     precondition(weights.shape.rank == 4 && (bias == nil || bias!.count == weights.shape[0]))
-    (self.weights, self.bias, self.groups) = (weights, bias, groups)
+    (self.weights, self.bias, self.groups, self.scale) = (weights, bias, groups, scale)
+  }
+
+  /// The filter whose convolution is scale · (this convolution) + shift, an output channel at a time: how a batch
+  /// normalisation behind it disappears. Made once; the weights themselves are shared.
+  public func followed(byScale factor: [Float], shift: [Float]) -> ConvolutionFilter {
+    precondition(factor.count == weights.shape[0] && shift.count == factor.count)
+    let scale = scale.map { zip($0, factor).map(*) } ?? factor
+    let bias = bias.map { zip(zip($0, factor).map(*), shift).map(+) } ?? shift
+    return followers.withLock { followers in
+      if let known = followers.first(where: { $0.scale == scale && $0.bias == bias }) { return known }
+      followers.append(ConvolutionFilter(weights: weights, bias: bias, groups: groups, scale: scale))
+      return followers[followers.count - 1]
+    }
   }
 
   /// The floats that packed copies take at present.
@@ -30,7 +50,7 @@ public final class ConvolutionFilter: Sendable {
       let key = AnyHashable(packing)
       if let pack = packs[key] { return pack }
       let pack = try FloatStorage(count: packing.count, uninitialized: true)
-      weights.withPointer { packing.pack($0, weights.shape, groups, into: pack.base) }
+      weights.withPointer { packing.pack($0, weights.shape, groups, scale, into: pack.base) }
       packs[key] = pack
       return pack
     }
@@ -50,7 +70,8 @@ protocol Packing: Hashable, Sendable {
   /// Floats of the packed weights.
   var count: Int { get }
   /// - weights: O × C/groups × kh × kw
-  func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, into packed: MutableFloats)
+  /// - scale: of each output channel, or nil for 1
+  func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, _ scale: [Float]?, into packed: MutableFloats)
 }
 
 /// Which weight goes where for a `CorrelationPlan`.
@@ -83,7 +104,7 @@ struct PackedShape: Packing {
   }
   var count: Int { groups.last.map { $0.offset + count(of: $0) } ?? 0 }
 
-  func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, into packed: MutableFloats) {
+  func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, _ scale: [Float]?, into packed: MutableFloats) {
     let outputs = shape[0], perGroup = shape[1], kw = shape[3], area = shape[2] * shape[3]
     let outputsPerGroup = outputs / groupCount
     let channels = isTransposed ? perGroup * groupCount : outputs  // of the lanes
@@ -109,6 +130,7 @@ struct PackedShape: Packing {
                     let output = isTransposed ? source : channel, c = isTransposed ? channel : source
                     if ky >= 0 && kx >= 0 && output / outputsPerGroup == c / perGroup {
                       value = weights[(output * perGroup + c % perGroup) * area + ky * kw + kx]
+                      if let scale { value *= scale[output] }
                     }
                   }
                   p[0] = value

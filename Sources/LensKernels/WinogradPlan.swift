@@ -210,7 +210,7 @@ struct WinogradPacking: Packing {
     variant = kernels.name
   }
 
-  func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, into packed: MutableFloats) {
+  func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, _ scale: [Float]?, into packed: MutableFloats) {
     let kernels = Kernels.available.first { $0.name == variant } ?? Kernels.selected
     let outputs = isTransposed ? shape[1] : shape[0], inputs = isTransposed ? shape[0] : shape[1]
     let area = k * k, outputStep = isTransposed ? area : shape[1] * area, inputStep = isTransposed ? shape[1] * area : area
@@ -225,7 +225,8 @@ struct WinogradPacking: Packing {
               if input < inputs {
                 for lane in 0..<min(16, outputs - block * 16) {
                   let w = weights + ((block * 16 + lane) * outputStep + input * inputStep)
-                  for tap in 0..<area { taps[tap * 16 + lane] = w[isTransposed ? area - 1 - tap : tap] }
+                  let factor = scale?[isTransposed ? input : block * 16 + lane] ?? 1
+                  for tap in 0..<area { taps[tap * 16 + lane] = factor * w[isTransposed ? area - 1 - tap : tap] }
                 }
               }
               let place = (group.lowerBound * inputBlocks * 16 + input * group.count + block - group.lowerBound) * 16

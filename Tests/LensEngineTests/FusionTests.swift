@@ -57,6 +57,40 @@ private func residualNetwork() throws -> Network {
     }
   }
 
+  @Test func normalizationsBecomePartOfTheConvolutionBeforeThem() throws {
+    var random = Random(seed: 22)
+    let depthwise = Convolution(weights: .normal([20, 1, 3, 3], using: &random), bias: nil, padding: [1, 1, 1, 1], groups: 20)
+    let dense = Convolution(weights: .normal([7, 20, 3, 3], using: &random), bias: [Float](repeating: 0.3, count: 7))
+    func affine(_ count: Int) -> ScaleShift {
+      ScaleShift(scale: Tensor.normal([count], using: &random).values, shift: Tensor.normal([count], using: &random).values)
+    }
+    let (first, second) = (affine(20), affine(7))
+    let network = Network(
+      try BuiltSource([[-1, 20, 16, 17]]) { shapes in
+        var graph = Graph()
+        let x = graph.addInput("x", shapes[0])
+        let one = try graph.add(first, [try graph.add(depthwise, [x], named: "depthwise")], named: "first")
+        graph.outputs = [try graph.add(second, [try graph.add(dense, [one], named: "dense")], named: "second")]
+        return graph
+      }, name: "normalised")
+    let session = Session(network), image = Tensor.normal([2, 20, 16, 17], using: &random)
+    let plan = try session.plan(inputs: [image.shape], of: .half(.output), wrt: [.input])
+    #expect(!plan.description.contains("BatchNormalization"))
+
+    let folded = try session.gradient(of: .half(.output), at: [image], activations: [.output])
+    let watched = try session.gradient(of: .half(.output), at: [image], activations: [.output, "depthwise", "dense"])
+    #expect(folded.gradients[0].values == watched.gradients[0].values && folded.activations[0].values == watched.activations[0].values)
+    // Differentiated between, the nodes are themselves again.
+    let apart = try session.gradient(of: .half(.output), at: [image], wrt: [.input, "depthwise", "dense"], activations: [.output])
+    expectEqual(folded.activations[0], apart.activations[0].values.map(Double.init))
+    expectEqual(folded.gradients[0], apart.gradients[0].values.map(Double.init))
+    for (layer, op) in [("depthwise", first), ("dense", second)] {
+      let before = watched.activations[layer == "dense" ? 2 : 1]
+      let after = try session.activations(of: [image], at: [layer == "dense" ? "second" : "first"])[0]
+      expectEqual(after, try op(before).values.map(Double.init))
+    }
+  }
+
   /// Deconvnet keeps nothing of a clamp, so that a convolution could take over both.
   @Test func clampsWithNothingInCommonStayTwo() throws {
     let network = try Network.chain(

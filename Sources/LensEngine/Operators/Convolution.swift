@@ -14,7 +14,7 @@ public struct Convolution: Operator {
   public let padding: [Int]
   public let groups: Int
   /// The weights again, as kernels want them, shared by all plans. Nil where they make no convolution.
-  private let filter: ConvolutionFilter?
+  private var filter: ConvolutionFilter?
 
   public init(
     weights: Tensor, bias: [Float]?, strides: [Int] = [1, 1], dilations: [Int] = [1, 1], padding: [Int] = [0, 0, 0, 0], groups: Int = 1
@@ -27,6 +27,14 @@ public struct Convolution: Operator {
     self.groups = groups
     let fits = weights.shape.rank == 4 && weights.count > 0 && groups >= 1 && bias.map { $0.count == weights.shape[0] } ?? true
     filter = fits ? ConvolutionFilter(weights: weights, bias: bias, groups: groups) : nil
+  }
+
+  /// This convolution with a batch normalisation behind it as one: the same filter, scaled as it is packed.
+  func followed(by affine: ScaleShift) -> Convolution? {
+    guard let filter, affine.scale.count == weights.shape[0], affine.shift.count == affine.scale.count else { return nil }
+    var folded = self
+    folded.filter = filter.followed(byScale: affine.scale, shift: affine.shift)
+    return folded
   }
 
   public var parameterCount: Int { weights.count + (bias?.count ?? 0) }
