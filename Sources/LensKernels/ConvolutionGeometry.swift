@@ -18,10 +18,20 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     public init(_ all: Int) { (top, left, bottom, right) = (all, all, all, all) }
   }
 
+  /// How the forward pass is computed. Ways differ in the last bits.
+  public enum Way: Hashable, Sendable {
+    /// Every output by itself.
+    case direct
+    /// Squares of outputs together; see `tile`.
+    case tiles
+  }
+
   public var n, inputChannels, h, w, outputChannels: Int
   public var kernel, stride, dilation: Extent
   public var padding: Padding
   public var groups: Int
+  /// For a crop of a picture: the way of the whole picture. Nil: what is best for one image of this size.
+  public var way: Way?
 
   public init(
     n: Int = 1, inputChannels: Int, h: Int, w: Int, outputChannels: Int, kernel: Extent, stride: Extent = Extent(1),

@@ -30,6 +30,10 @@ struct ConvolutionOperands {
 // numbers would depend on its batch.
 
 extension ConvolutionGeometry {
+  /// Rows and columns of the squares in which the forward pass computes its outputs, counted from the first; 1 where
+  /// every output is computed by itself.
+  public var tile: Int { WinogradPlan(self, isTransposed: false, Kernels.selected)?.m ?? 1 }
+
   func forwardPlan(_ inputLayout: Layout, _ kernels: KernelTable) -> any ConvolutionPlan {
     if inputLayout == .blocked, let winograd = WinogradPlan(self, isTransposed: false, kernels) { return winograd }
     let kind: PackedShape.Kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : .blocked

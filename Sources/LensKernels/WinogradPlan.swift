@@ -45,7 +45,7 @@ struct WinogradPlan: ConvolutionPlan {
     let k = g.kernel.h, m = 7 - k
     guard k == 3 || k == 5, g.kernel.w == k, g.stride == .init(1), g.dilation == .init(1), g.groups == 1,
       max(g.padding.top, g.padding.left, g.padding.bottom, g.padding.right) < k,
-      min(g.inputChannels, g.outputChannels) >= Layout.block
+      min(g.inputChannels, g.outputChannels) >= Layout.block, g.way != .direct
     else { return nil }
     (self.k, self.m, n, self.kernels) = (k, m, g.n, kernels)
     (gridH, gridW) = isTransposed ? (g.h, g.w) : (g.outputH, g.outputW)
@@ -54,7 +54,7 @@ struct WinogradPlan: ConvolutionPlan {
     left = isTransposed ? k - 1 - g.padding.left : g.padding.left
     (tilesDown, tilesAcross) = ((gridH + m - 1) / m, (gridW + m - 1) / m)
     // Below this the four times larger weights take longer to read than the products they save.
-    guard tilesDown * tilesAcross >= 12 else { return nil }
+    guard tilesDown * tilesAcross >= 12 || g.way == .tiles else { return nil }
     let inputs = isTransposed ? g.outputChannels : g.inputChannels, outputs = isTransposed ? g.inputChannels : g.outputChannels
     inputBlocks = Layout.blocks(inputs)
     pack = WinogradPacking(k: k, isTransposed: isTransposed, inputBlocks: inputBlocks, blocks: Layout.blocks(outputs), kernels)
