@@ -22,22 +22,32 @@ public struct Objective: Sendable, CustomStringConvertible {
   public let layers: [Layer]
   /// Gives the value, and adds its derivative to the seeds.
   let evaluate: @Sendable (Activations, Seeds) throws -> Value
+  private let settle: (@Sendable (Activations) throws -> Objective)?
 
+  /// - settle: for objectives that choose, or that mean something else for each image of a batch: the same objective
+  ///   for any picture, meaning what it means for the one image given.
   public init(
-    _ description: String, at layers: [Layer], _ evaluate: @escaping @Sendable (Activations, Seeds) throws -> Value
+    _ description: String, at layers: [Layer], settle: (@Sendable (Activations) throws -> Objective)? = nil,
+    _ evaluate: @escaping @Sendable (Activations, Seeds) throws -> Value
   ) {
-    (self.description, self.layers, self.evaluate) = (description, layers, evaluate)
+    (self.description, self.layers, self.settle, self.evaluate) = (description, layers, settle, evaluate)
   }
 
+  /// What it means for this one image, for all pictures: the class that has the highest score here, say.
+  func settled(on activations: Activations) throws -> Objective { try settle?(activations) ?? self }
+
   public static func + (a: Objective, b: Objective) -> Objective {
-    Objective("\(a) + \(b)", at: a.layers + b.layers.filter { !a.layers.contains($0) }) { activations, seeds in
+    Objective(
+      "\(a) + \(b)", at: a.layers + b.layers.filter { !a.layers.contains($0) },
+      settle: { try a.settled(on: $0) + b.settled(on: $0) }
+    ) { activations, seeds in
       let p = try a.evaluate(activations, seeds), q = try b.evaluate(activations, seeds)
       return Value(scores: zip(p.scores, q.scores).map(+), targets: zip(p.targets, q.targets).map { $0 >= 0 ? $0 : $1 })
     }
   }
 
   public static func * (factor: Float, a: Objective) -> Objective {
-    Objective("\(factor) * (\(a))", at: a.layers) { activations, seeds in
+    Objective("\(factor) * (\(a))", at: a.layers, settle: { try factor * a.settled(on: $0) }) { activations, seeds in
       let value = try a.evaluate(activations, seeds.scaled(by: factor))
       return Value(scores: value.scores.map { factor * $0 }, targets: value.targets)
     }
@@ -57,30 +67,39 @@ public struct TensorView {
 
 /// The layers an objective looks at.
 public struct Activations {
-  private let prepared: Prepared
+  private let view: (Layer) -> TensorView
+  public let imageCount: Int
   /// The place of this run's first image in the caller's batch.
   public let firstImage: Int
 
-  init(_ prepared: Prepared, firstImage: Int) { (self.prepared, self.firstImage) = (prepared, firstImage) }
-
-  public var imageCount: Int { prepared.plan.request.inputs.first.map { $0.rank == 0 ? 1 : $0.n } ?? 1 }
-
-  public subscript(_ layer: Layer) -> TensorView {
-    let step = prepared.step(of: layer)
-    return TensorView(base: UnsafePointer(prepared.slots[prepared.plan.valueSlots[step]]), shape: prepared.plan.steps[step].shape)
+  init(_ prepared: Prepared, firstImage: Int) {
+    let imageCount = prepared.plan.request.inputs.first.map { $0.rank == 0 ? 1 : $0.n } ?? 1
+    self.init(imageCount: imageCount, firstImage: firstImage) { layer in
+      let step = prepared.step(of: layer)
+      return TensorView(base: UnsafePointer(prepared.slots[prepared.plan.valueSlots[step]]), shape: prepared.plan.steps[step].shape)
+    }
   }
+
+  init(imageCount: Int, firstImage: Int, _ view: @escaping (Layer) -> TensorView) {
+    (self.imageCount, self.firstImage, self.view) = (imageCount, firstImage, view)
+  }
+
+  public subscript(_ layer: Layer) -> TensorView { view(layer) }
 }
 
 /// Where an objective adds its derivative.
 public struct Seeds {
-  private let prepared: Prepared
+  private let prepared: Prepared?
   private let weight: Float
 
-  init(_ prepared: Prepared, weight: Float) { (self.prepared, self.weight) = (prepared, weight) }
+  init(_ prepared: Prepared?, weight: Float) { (self.prepared, self.weight) = (prepared, weight) }
+
+  /// Where nobody asks for a derivative.
+  static var none: Seeds { Seeds(nil, weight: 0) }
 
   /// `body` gets the gradient of `layer`, of the layer's shape, and the factor to multiply what it adds with.
   public func add(at layer: Layer, _ body: (UnsafeMutablePointer<Float>, Float) -> Void) {
-    guard let slot = prepared.plan.gradientSlots[prepared.step(of: layer)] else { return }
+    guard let prepared, let slot = prepared.plan.gradientSlots[prepared.step(of: layer)] else { return }
     body(prepared.slots[slot], weight)
   }
 

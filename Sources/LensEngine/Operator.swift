@@ -19,6 +19,9 @@ public protocol Operator: Sendable {
   /// The layouts it reads and writes, given those its inputs have. All plain unless overridden.
   func layouts(for shapes: [Shape], given: [Layout]) -> Layouts
 
+  /// How it is computed on part of a picture; nil where an output pixel may depend on the whole of it.
+  func locality(for shapes: [Shape]) -> Locality?
+
   /// Multiplications with an addition behind them, as a summary counts them.
   func multiplyAdds(for shapes: [Shape], output: Shape) -> Int
 
@@ -29,6 +32,7 @@ public protocol Operator: Sendable {
 extension Operator {
   public var parameterCount: Int { 0 }
   public var window: Window? { nil }
+  public func locality(for shapes: [Shape]) -> Locality? { nil }
   public func multiplyAdds(for shapes: [Shape], output: Shape) -> Int { 0 }
   public func layouts(for shapes: [Shape], given: [Layout]) -> Layouts {
     Layouts(inputs: given.map { _ in .plain }, output: .plain)

@@ -41,6 +41,8 @@ public struct Plan: Sendable {
     var layout: Layout
     var inputs: [Int]
     var multiplyAdds = 0
+    /// The graph's node with its layouts; nil for a change of layout.
+    var source: (node: Int, op: any Operator, layouts: Layouts)?
     /// Set where the forward call does the work of steps before it, which are absorbed.
     var call: Call?
     var isAbsorbed = false
@@ -169,7 +171,7 @@ private struct Lowering {
     steps.append(
       Plan.Step(
         name: node.name, kind: op.kind, stage: stage, shape: stage.output, layout: layouts.output, inputs: inputs,
-        multiplyAdds: op.multiplyAdds(for: shapes, output: stage.output)))
+        multiplyAdds: op.multiplyAdds(for: shapes, output: stage.output), source: (index, op, layouts)))
   }
 
   mutating func plain(_ index: Int) -> Int { step(of: index, in: .plain) }

@@ -11,8 +11,10 @@ public struct Convolution: Operator {
   public let strides: [Int]
   public let dilations: [Int]
   /// Top, left, bottom, right.
-  public let padding: [Int]
+  public internal(set) var padding: [Int]
   public let groups: Int
+  /// Nil: what suits the picture.
+  var way: ConvolutionGeometry.Way?
   /// The weights again, as kernels want them, shared by all plans. Nil where they make no convolution.
   private var filter: ConvolutionFilter?
 
@@ -87,7 +89,7 @@ public struct Convolution: Operator {
     }
   }
 
-  private func geometry(for shape: Shape) throws -> ConvolutionGeometry {
+  func geometry(for shape: Shape) throws -> ConvolutionGeometry {
     guard filter != nil, strides.count == 2, dilations.count == 2, padding.count == 4 else {
       throw LensError(
         .invalidArgument,
@@ -97,11 +99,12 @@ public struct Convolution: Operator {
     guard shape.rank == 4, shape.c % groups == 0, shape.c / groups == weights.shape[1] else {
       throw LensError(.shapeMismatch, "a value of shape \(shape) meets weights of shape \(weights.shape) in \(groups) groups")
     }
-    let geometry = ConvolutionGeometry(
+    var geometry = ConvolutionGeometry(
       n: shape.n, inputChannels: shape.c, h: shape.h, w: shape.w, outputChannels: weights.shape[0],
       kernel: .init(weights.shape[2], weights.shape[3]), stride: .init(strides[0], strides[1]),
       dilation: .init(dilations[0], dilations[1]),
       padding: .init(top: padding[0], left: padding[1], bottom: padding[2], right: padding[3]), groups: groups)
+    geometry.way = way
     try geometry.check()
     return geometry
   }
