@@ -125,3 +125,28 @@ private struct CAMOptions {
     guard options.reserved == 0 else { throw invalid("options.reserved is \(options.reserved); it must be 0") }
   }
 }
+
+@_cdecl("cnnlens_occlusion") @implementation
+public func cnnlens_occlusion(
+  _ out: UnsafeMutablePointer<cnnlens_array>!, _ handle: OpaquePointer!, _ image: UnsafePointer<cnnlens_array>!,
+  _ goal: OpaquePointer!, _ given: UnsafePointer<cnnlens_occlusion_options>!
+) -> cnnlens_status {
+  attribution(out, handle, image, goal) { _, session, image, objective in
+    let defaults = cnnlens_occlusion_options(
+      struct_size: UInt32(MemoryLayout<cnnlens_occlusion_options>.size), fill: Int32(CNNLENS_FILL_VALUE), window: (32, 32), stride: (8, 8),
+      value: 0, reserved: 0, progress: nil, payload: nil)
+    let options = try options(given, over: defaults, "options")
+    let filling: Filling
+    switch Int(options.fill) {
+    case Int(CNNLENS_FILL_VALUE): filling = .value(options.value)
+    case Int(CNNLENS_FILL_MEAN): filling = .mean
+    case Int(CNNLENS_FILL_BLUR): filling = .blur
+    default: throw invalid("options.fill is \(options.fill); it must be a CNNLENS_FILL_")
+    }
+    guard options.reserved == 0 else { throw invalid("options.reserved is \(options.reserved); it must be 0") }
+    return try occlusion(
+      session, image, objective, window: (Int(options.window.0), Int(options.window.1)),
+      stride: (Int(options.stride.0), Int(options.stride.1)), filling: filling,
+      progress: options.progress.map { progress in { progress(Int64($0), Int64($1), 0, options.payload) == 0 } })
+  }
+}

@@ -338,6 +338,33 @@ CNNLENS_API cnnlens_status cnnlens_guided_grad_cam(cnnlens_array *out, cnnlens_s
                                                    const cnnlens_array *image, const cnnlens_objective *objective,
                                                    const cnnlens_cam_options *options);
 
+/* What a hidden part of the picture shows. */
+enum {
+    CNNLENS_FILL_VALUE = 0, /* the same number in all channels */
+    CNNLENS_FILL_MEAN = 1,  /* the mean of each channel of the picture */
+    CNNLENS_FILL_BLUR = 2   /* the picture under a Gaussian of 10 pixels */
+};
+
+typedef struct {
+    uint32_t struct_size;      /* sizeof(cnnlens_occlusion_options) */
+    int32_t fill;              /* CNNLENS_FILL_*; default a number */
+    int64_t window[2];         /* height, width in pixels, at most the picture's; default 32, 32 */
+    int64_t stride[2];         /* steps down and across, 1...window; default 8, 8 */
+    float value;               /* for CNNLENS_FILL_VALUE, in units of the image; default 0 */
+    int32_t reserved;          /* 0 */
+    cnnlens_progress progress; /* NULL: none. Called with how many windows of all are done; its value is 0 */
+    void *payload;
+} cnnlens_occlusion_options;
+
+#define CNNLENS_OCCLUSION_OPTIONS_INIT                                                                                 \
+    { sizeof(cnnlens_occlusion_options), CNNLENS_FILL_VALUE, { 32, 32 }, { 8, 8 }, 0.0f, 0, 0, 0 }
+
+/* How far the objective falls, on average, where a window that covers the pixel hides the picture: every window
+ * is a forward pass of what it changes. Zeiler & Fergus 2014, section 4.2, arXiv:1311.2901. out is N x H x W. */
+CNNLENS_API cnnlens_status cnnlens_occlusion(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                             const cnnlens_objective *objective,
+                                             const cnnlens_occlusion_options *options);
+
 /* ---- Attacks ------------------------------------------------------------------------------------------- */
 
 enum { CNNLENS_NORM_MAXIMUM = 0, CNNLENS_NORM_EUCLIDEAN = 1, CNNLENS_NORM_ABSOLUTE = 2 };

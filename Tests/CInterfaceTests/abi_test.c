@@ -41,6 +41,8 @@ static void layout_is_pinned(void)
     CHECK(sizeof(cnnlens_attribution_options) == 8 && offsetof(cnnlens_attribution_options, reduction) == 4);
     CHECK(sizeof(cnnlens_cam_options) == 24 && offsetof(cnnlens_cam_options, keeps_positive) == 4);
     CHECK(offsetof(cnnlens_cam_options, layer) == 8 && offsetof(cnnlens_cam_options, upsample) == 16);
+    CHECK(sizeof(cnnlens_occlusion_options) == 64 && offsetof(cnnlens_occlusion_options, window) == 8);
+    CHECK(offsetof(cnnlens_occlusion_options, value) == 40 && offsetof(cnnlens_occlusion_options, progress) == 48);
     CHECK(sizeof(cnnlens_fgsm_options) == 32 && offsetof(cnnlens_fgsm_options, norm) == 4);
     CHECK(offsetof(cnnlens_fgsm_options, epsilon) == 8 && offsetof(cnnlens_fgsm_options, is_targeted) == 16);
     CHECK(offsetof(cnnlens_fgsm_options, is_clamped) == 20 && offsetof(cnnlens_fgsm_options, low) == 24);
@@ -142,6 +144,7 @@ static void null_is_an_error_and_no_crash(const cnnlens_model *model)
     CHECK(cnnlens_guided_backprop(NULL, NULL, NULL, NULL, NULL) < 0 &&
           cnnlens_deconvnet(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_cam(NULL, NULL, NULL, NULL) < 0 && cnnlens_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_occlusion(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_guided_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0 &&
           cnnlens_fgsm(NULL, NULL, NULL, NULL, 0, NULL) < 0);
 
@@ -352,6 +355,39 @@ static void cam_says_where_it_looked(scene *it)
     free(native.data);
 }
 
+static int32_t count_steps(int64_t step, int64_t steps, float value, void *payload)
+{
+    int64_t *counts = payload;
+    counts[0]++;
+    counts[1] = step;
+    return value != 0 || steps < step || counts[0] >= counts[2];
+}
+
+static void occlusion_checks_its_window_and_reports(scene *it)
+{
+    cnnlens_occlusion_options options = CNNLENS_OCCLUSION_OPTIONS_INIT;
+    int64_t counts[3] = { 0, 0, 1000 }, side = it->image.shape[2];
+    options.window[0] = options.window[1] = side / 2;
+    options.stride[0] = options.stride[1] = side / 4;
+    options.progress = count_steps;
+    options.payload = counts;
+    CHECK(cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    CHECK(counts[0] > 0 && counts[1] >= 9 * it->image.shape[0]);
+    counts[0] = 0, counts[2] = 1;
+    FAILS_WITH(CNNLENS_ECANCELLED, cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options));
+    options.progress = NULL;
+    options.fill = CNNLENS_FILL_BLUR;
+    CHECK(cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    options.fill = 3;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options));
+    options.fill = CNNLENS_FILL_MEAN;
+    options.stride[1] = 0;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options));
+    options.stride[1] = 1;
+    options.window[0] = side + 1;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options));
+}
+
 static void fgsm_stays_in_its_ball(scene *it)
 {
     cnnlens_fgsm_options options = CNNLENS_FGSM_OPTIONS_INIT;
@@ -449,6 +485,7 @@ int main(int argc, char **argv)
     options_of_both_ages_work(&it);
     a_callback_can_stop(&it);
     cam_says_where_it_looked(&it);
+    occlusion_checks_its_window_and_reports(&it);
     fgsm_stays_in_its_ball(&it);
     objectives_add_and_scale(&it);
     cnnlens_session_free(it.session);

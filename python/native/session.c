@@ -238,6 +238,48 @@ static PyObject *attribute(PyObject *object, PyObject *args)
     return result;
 }
 
+/* Calls a Python function between steps, without the GIL on entry; stops where it gives False or raises. */
+static int32_t report(int64_t step, int64_t steps, float value, void *payload)
+{
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *answer = PyObject_CallFunction(payload, "LLf", (long long)step, (long long)steps, (double)value);
+    int32_t stops = !answer || answer == Py_False;
+    Py_XDECREF(answer);
+    PyGILState_Release(state);
+    return stops;
+}
+
+/* occlude(image, out, objective, (height, width), (down, across), fill, value, progress or None) */
+static PyObject *occlude(PyObject *object, PyObject *args)
+{
+    Session *self = (Session *)object;
+    PyObject *given, *wanted, *goal, *progress, *result = NULL;
+    cnnlens_objective *objective;
+    cnnlens_occlusion_options options = CNNLENS_OCCLUSION_OPTIONS_INIT;
+    long long window[2], stride[2];
+    if (!PyArg_ParseTuple(args, "OOO(LL)(LL)ifO", &given, &wanted, &goal, &window[0], &window[1], &stride[0],
+                          &stride[1], &options.fill, &options.value, &progress) ||
+        native_objective(&objective, goal) < 0)
+        return NULL;
+    for (int axis = 0; axis < 2; axis++) {
+        options.window[axis] = window[axis];
+        options.stride[axis] = stride[axis];
+    }
+    if (progress != Py_None) {
+        options.progress = report;
+        options.payload = progress;
+    }
+    native_arrays image = { 0 }, out = { 0 };
+    if (native_array_get(&image, given, 0, "the image") == 0 && native_array_get(&out, wanted, 1, "the output") == 0) {
+        cnnlens_status status;
+        COMPUTE(self, cnnlens_occlusion(out.arrays, self->session, image.arrays, objective, &options));
+        result = none(status);
+    }
+    native_arrays_release(&image);
+    native_arrays_release(&out);
+    return result;
+}
+
 /* fgsm(image, out, labels or None, epsilon, targeted, norm, is_clamped, low, high) */
 static PyObject *fgsm(PyObject *object, PyObject *args)
 {
@@ -326,6 +368,7 @@ static PyMethodDef methods[] = {
     { "gradient", gradient, METH_VARARGS, NULL },
     { "predict", predict, METH_VARARGS, NULL },
     { "attribute", attribute, METH_VARARGS, NULL },
+    { "occlude", occlude, METH_VARARGS, NULL },
     { "fgsm", fgsm, METH_VARARGS, NULL },
     { "seen", seen, METH_NOARGS, NULL },
     { "native_size", native_size, METH_NOARGS, NULL },

@@ -35,6 +35,10 @@ public final class IncrementalSession {
       let shapes = base.map(\.shape.description).joined(separator: ", ")
       throw LensError(.shapeMismatch, "the base is \(shapes); it must be one picture, 1×C×H×W")
     }
+    if let images = network.inputs.first?.dimensions.first ?? nil, images > 1 {
+      throw LensError(
+        .shapeMismatch, "'\(network.name)' is made for batches of \(images); changes of one picture need a network that takes one")
+    }
     (self.network, self.layers, self.interrupt) = (network, layers, interrupt)
     flow = Flow(try Plan(network, Plan.Request(inputs: base.map(\.shape), taps: layers), rules: .gradient))
     self.base = try BaseValues(flow)

@@ -18,6 +18,10 @@ public struct Attribution: Sendable {
   init(_ map: Tensor, _ result: GradientResult, layer: Layer? = nil, native: Tensor? = nil) {
     (self.map, scores, targets, self.layer, self.native) = (map, result.scores, result.targets, layer, native)
   }
+
+  init(_ map: Tensor, scores: [Float], targets: [Int]) {
+    (self.map, self.scores, self.targets, layer, native) = (map, scores, targets, nil, nil)
+  }
 }
 
 /// How one number a channel becomes one number a pixel.

@@ -6,7 +6,7 @@ import LensTensors
 extension Objective {
   /// Class scores before the softmax: one class for all images, or one for each.
   public static func logit(_ classes: [Int]) -> Objective {
-    Objective("logit \(named(classes))", at: [.logits]) { activations, seeds in
+    Objective("logit \(named(classes))", at: [.logits], settle: settling(classes) { .logit($0) }) { activations, seeds in
       let logits = try ClassScores(activations)
       let targets = try logits.targets(classes, firstImage: activations.firstImage)
       seeds.add(at: .logits) { gradient, weight in
@@ -17,7 +17,7 @@ extension Objective {
   }
 
   /// The highest class score of each image.
-  public static let top = Objective("top logit", at: [.logits]) { activations, seeds in
+  public static let top = Objective("top logit", at: [.logits], settle: { .logit([try ClassScores($0).best(0)]) }) { activations, seeds in
     let logits = try ClassScores(activations)
     let targets = (0..<logits.imageCount).map(logits.best)
     seeds.add(at: .logits) { gradient, weight in
@@ -28,7 +28,7 @@ extension Objective {
 
   /// Class probabilities, exp(z_k) / sum exp(z). dp_k/dz_j = p_k ([j = k] - p_j): it vanishes as p_k nears 1.
   public static func probability(_ classes: [Int]) -> Objective {
-    Objective("probability \(named(classes))", at: [.logits]) { activations, seeds in
+    Objective("probability \(named(classes))", at: [.logits], settle: settling(classes) { .probability($0) }) { activations, seeds in
       let logits = try ClassScores(activations)
       let targets = try logits.targets(classes, firstImage: activations.firstImage)
       let scores = targets.enumerated().map { n, target in
@@ -44,7 +44,7 @@ extension Objective {
 
   /// -log of the class probabilities: the loss that training lowers and attacks raise.
   public static func crossEntropy(_ classes: [Int]) -> Objective {
-    Objective("cross-entropy \(named(classes))", at: [.logits]) { activations, seeds in
+    Objective("cross-entropy \(named(classes))", at: [.logits], settle: settling(classes) { .crossEntropy($0) }) { activations, seeds in
       let logits = try ClassScores(activations)
       let targets = try logits.targets(classes, firstImage: activations.firstImage)
       let scores = targets.enumerated().map { n, target in
@@ -56,6 +56,13 @@ extension Objective {
       }
       return Value(scores: scores, targets: targets)
     }
+  }
+
+  /// The class of the one image there is.
+  private static func settling(
+    _ classes: [Int], _ objective: @escaping @Sendable ([Int]) -> Objective
+  ) -> @Sendable (Activations) throws -> Objective {
+    { objective(try ClassScores($0).targets(classes, firstImage: $0.firstImage)) }
   }
 
   private static func named(_ classes: [Int]) -> String {

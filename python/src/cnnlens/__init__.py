@@ -15,6 +15,7 @@ from .explain import explain
 from .maps import Map, Panel
 from .model import Network, Prediction, Summary, from_torch, get_num_threads, load, set_num_threads
 from .objectives import Objective, channel, direction, group, layer, logit, prob, unit
+from .perturbation import occlusion
 from .preprocess import Preprocess
 
 __version__: str = _native.version()
@@ -52,6 +53,7 @@ __all__ = [
     "layer",
     "load",
     "logit",
+    "occlusion",
     "prob",
     "saliency",
     "set_num_threads",

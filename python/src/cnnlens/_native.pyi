@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The extension over the C interface. Arrays are anything with a C-contiguous float32 buffer.
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -51,6 +51,18 @@ class Session:
         layer: str | None,
         keeps_positive: int,
         upsample: int,
+        /,
+    ) -> None: ...
+    def occlude(
+        self,
+        image: Buffer,
+        out: Buffer,
+        objective: Objective | None,
+        window: tuple[int, int],
+        stride: tuple[int, int],
+        fill: int,
+        value: float,
+        progress: Callable[[int, int, float], Any] | None,
         /,
     ) -> None: ...
     def fgsm(
