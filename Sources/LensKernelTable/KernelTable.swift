@@ -100,6 +100,8 @@ public struct KernelTable: Sendable {
   /// Lane by lane: 16 channels times their own weights.
   public let depthwiseTile: @Sendable (_ pixels: Int) -> TileFunction
   public let winograd: WinogradTransforms
+  public let pooling: PoolingLoops
+  public let channels: ChannelLoops
 
   /// c[i·pixelStep + j] = Σ a[i·depthStep + k] · b[j·weightStep + k], k < depth.
   public let dotRows: Int
@@ -135,6 +137,7 @@ public struct KernelTable: Sendable {
     blockedPixels: @escaping @Sendable (Int) -> Int, planarPixels: @escaping @Sendable (Int) -> Int, depthwisePixels: Int,
     blockedTile: @escaping @Sendable (Int, Int) -> TileFunction, planarTile: @escaping @Sendable (Int, Int) -> TileFunction,
     depthwiseTile: @escaping @Sendable (Int) -> TileFunction, winograd: WinogradTransforms,
+    pooling: PoolingLoops, channels: ChannelLoops,
     dotRows: Int, dotColumns: Int, dotTile: @escaping @Sendable (Int, Int) -> TileFunction,
     addRows: @escaping @Sendable (Floats, Floats, MutableFloats, Int, Int, Int) -> Void,
     gatherVectors: @escaping @Sendable (Floats, Int, MutableFloats, Int) -> Void,
@@ -150,7 +153,7 @@ public struct KernelTable: Sendable {
     self.name = name
     (self.blockedPixels, self.planarPixels, self.depthwisePixels) = (blockedPixels, planarPixels, depthwisePixels)
     (self.blockedTile, self.planarTile, self.depthwiseTile) = (blockedTile, planarTile, depthwiseTile)
-    self.winograd = winograd
+    (self.winograd, self.pooling, self.channels) = (winograd, pooling, channels)
     (self.dotRows, self.dotColumns, self.dotTile, self.addRows) = (dotRows, dotColumns, dotTile, addRows)
     (self.gatherVectors, self.interleave, self.deinterleave) = (gatherVectors, interleave, deinterleave)
     (self.add, self.multiply, self.rectify, self.rectifyGradient) = (add, multiply, rectify, rectifyGradient)

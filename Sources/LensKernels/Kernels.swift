@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLensCPU
 import Glibc
-public import LensKernelTable
+@_exported public import LensKernelTable
 import LensKernelsPortable
 #if CNNLENS_CPU_VARIANTS && arch(x86_64)
   import LensKernelsAVX2

@@ -44,6 +44,7 @@ public struct Binary: Operator {
   public func stage(for shapes: [Shape], in layouts: Layouts) throws -> Stage {
     let function = function
     let output = try shapes[0].broadcast(with: shapes[1])
+    if let stage = channelProduct(shapes, layouts) { return stage }
     let lanes = try Broadcasting(zip(shapes, layouts.inputs).map { $1 == .blocked ? $0.blocked : $0 })
     let isBlocked = layouts.output == .blocked
     let aStep = lanes.step(0), bStep = lanes.step(1)

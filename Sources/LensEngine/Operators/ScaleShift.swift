@@ -19,57 +19,55 @@ public struct ScaleShift: Operator {
     guard shape.rank >= 2, shape.c == scale.count, shape.c == shift.count else {
       throw LensError(.shapeMismatch, "\(scale.count) scales and \(shift.count) shifts for a value of shape \(shape)")
     }
-    // Rows share a pair; in blocked layout a row is sixteen pairs wide.
-    let isBlocked = layouts.output == .blocked
-    let width = isBlocked ? 16 : 1
-    let channels = (shape.c + width - 1) / width * width, count = shape.count(2..<shape.rank)
-    let scale = scale + [Float](repeating: 0, count: channels - scale.count)
-    let shift = shift + [Float](repeating: 0, count: channels - shift.count)
-    let rows = shape.n * channels / width, grain = max(8192 / max(count * width, 1), 1)
-    return Stage(output: shape, runsInPlace: true) { pass in
-      let input = pass.input(0), output = pass.output
-      parallel(rows, grain: grain) { rows in
-        for row in rows {
-          let x = input + row * count * width, y = output + row * count * width
-          let c = row * width % channels
-          if isBlocked {
-            let scale = SIMD16(scale[c..<c + 16]), shift = SIMD16(shift[c..<c + 16])
-            for i in 0..<count { y.store(x.lanes(i) * scale + shift, i) }
-          } else {
-            let scale = scale[c], shift = shift[c]
-            for i in 0..<count { y[i] = x[i] * scale + shift }
-          }
+    return layouts.output == .blocked ? blockedStage(shape) : plainStage(shape)
+  }
+
+  /// Sixteen pairs a block of channels.
+  private func blockedStage(_ shape: Shape) -> Stage {
+    let blocks = Layout.blocks(shape.c), pixels = shape.count(2..<shape.rank), loops = Kernels.selected.channels
+    let padding = [Float](repeating: 0, count: blocks * Layout.block - shape.c)
+    let scale = Table(scale + padding), shift = Table(shift + padding)
+    let grain = max(8192 / max(pixels * Layout.block, 1), 1)
+    return Stage(output: shape, runsInPlace: true, overwrites: true) { pass in
+      let x = pass.input(0), y = pass.output
+      parallel(shape.n * blocks, grain: grain) {
+        for plane in $0 {
+          let at = plane * pixels * Layout.block, c = plane % blocks * Layout.block
+          loops.affine(x + at, scale.base + c, shift.base + c, y + at, pixels, -.infinity)
         }
       }
     } backward: { pass in
-      guard let inputGradient = pass.inputGradient(0) else { return }
-      let outputGradient = pass.outputGradient
-      parallel(rows, grain: grain) { rows in
-        for row in rows {
-          let dx = inputGradient + row * count * width, dy = outputGradient + row * count * width
-          let c = row * width % channels
-          if isBlocked {
-            let scale = SIMD16(scale[c..<c + 16])
-            for i in 0..<count { dx.store(UnsafePointer(dx).lanes(i) + dy.lanes(i) * scale, i) }
-          } else {
-            let scale = scale[c]
-            for i in 0..<count { dx[i] += dy[i] * scale }
-          }
+      guard let dx = pass.inputGradient(0) else { return }
+      let dy = pass.outputGradient, adds = pass.accumulates(0)
+      parallel(shape.n * blocks, grain: grain) {
+        for plane in $0 {
+          let at = plane * pixels * Layout.block
+          loops.scale(dy + at, scale.base + plane % blocks * Layout.block, dx + at, pixels, adds)
         }
       }
     }
   }
-}
 
-extension UnsafePointer<Float> {
-  /// The sixteen channels of pixel `i`.
-  @inline(__always)
-  func lanes(_ i: Int) -> SIMD16<Float> { UnsafeRawPointer(self + 16 * i).loadUnaligned(as: SIMD16<Float>.self) }
-}
-
-extension UnsafeMutablePointer<Float> {
-  @inline(__always)
-  func store(_ lanes: SIMD16<Float>, _ i: Int) {
-    UnsafeMutableRawPointer(self + 16 * i).storeBytes(of: lanes, as: SIMD16<Float>.self)
+  private func plainStage(_ shape: Shape) -> Stage {
+    let count = shape.count(2..<shape.rank), channels = shape.c, scale = Table(scale), shift = Table(shift)
+    let grain = max(8192 / max(count, 1), 1)
+    return Stage(output: shape, runsInPlace: true, overwrites: true) { pass in
+      let input = pass.input(0), output = pass.output
+      parallel(shape.n * channels, grain: grain) {
+        for row in $0 {
+          let x = input + row * count, y = output + row * count, scale = scale.base[row % channels], shift = shift.base[row % channels]
+          for i in 0..<count { y[i] = x[i] * scale + shift }
+        }
+      }
+    } backward: { pass in
+      guard let inputGradient = pass.inputGradient(0) else { return }
+      let outputGradient = pass.outputGradient, adds = pass.accumulates(0)
+      parallel(shape.n * channels, grain: grain) {
+        for row in $0 {
+          let dx = inputGradient + row * count, dy = outputGradient + row * count, scale = scale.base[row % channels]
+          if adds { for i in 0..<count { dx[i] += dy[i] * scale } } else { for i in 0..<count { dx[i] = dy[i] * scale } }
+        }
+      }
+    }
   }
 }

@@ -1,0 +1,1 @@
+../LensKernelsPortable/Channels.swift

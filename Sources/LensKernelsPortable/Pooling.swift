@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernelTable
+
+// Windows over pixels of 16 channels. One call covers outputs that are neighbours in a row and see windows of one size.
+
+/// The largest value of each window and, where switches are wanted, the number of the tap that had it first. Something
+/// that is not a number is larger than any number.
+@inline(never) func largest(_ call: UnsafePointer<PoolCall>, _ x: Floats, _ y: MutableFloats, _ switches: UnsafeMutablePointer<UInt8>?) {
+  let rows = call.pointee.rows, columns = call.pointee.columns, count = call.pointee.count
+  let rowStep = call.pointee.rowStep, columnStep = call.pointee.columnStep, step = call.pointee.step
+  let firstTap = Int32(truncatingIfNeeded: call.pointee.firstTap), tapStep = Int32(truncatingIfNeeded: call.pointee.tapRowStep)
+  var i = 0
+  while i < count {
+    var p = x + i &* step, row = 0
+    var most = splat(-.infinity)
+    if let switches {
+      var tap = SIMD16<Int32>(repeating: firstTap), number = firstTap
+      while row < rows {
+        var column = 0
+        while column < columns {
+          let v = load(p + column &* columnStep), higher = (v .> most) .| (v .!= v)
+          most.replace(with: v, where: higher)
+          tap.replace(with: SIMD16<Int32>(repeating: number &+ Int32(truncatingIfNeeded: column)), where: higher)
+          column &+= 1
+        }
+        p += rowStep
+        number &+= tapStep
+        row &+= 1
+      }
+      UnsafeMutableRawPointer(switches + i &* 16).storeBytes(of: SIMD16<UInt8>(truncatingIfNeeded: tap), as: SIMD16<UInt8>.self)
+    } else {
+      while row < rows {
+        var column = 0
+        while column < columns {
+          let v = load(p + column &* columnStep)
+          most.replace(with: v, where: (v .> most) .| (v .!= v))
+          column &+= 1
+        }
+        p += rowStep
+        row &+= 1
+      }
+    }
+    store(most, y + i &* 16)
+    i &+= 1
+  }
+}
+
+/// What one row of outputs gives back to one row of inputs: each gradient to the tap that its switch names.
+@inline(never) func largestGradient(
+  _ call: UnsafePointer<PoolCall>, _ gradient: Floats, _ switches: UnsafePointer<UInt8>, _ dx: MutableFloats
+) {
+  let columns = call.pointee.columns, count = call.pointee.count, columnStep = call.pointee.columnStep, step = call.pointee.step
+  let firstTap = Int32(truncatingIfNeeded: call.pointee.firstTap), none = splat(0)
+  var i = 0
+  while i < count {
+    let g = load(gradient + i &* 16), q = dx + i &* step
+    let tap = SIMD16<Int32>(truncatingIfNeeded: UnsafeRawPointer(switches + i &* 16).loadUnaligned(as: SIMD16<UInt8>.self))
+    var column = 0
+    while column < columns {
+      let place = q + column &* columnStep
+      let mine = tap .== SIMD16<Int32>(repeating: firstTap &+ Int32(truncatingIfNeeded: column))
+      store(load(place) + none.replacing(with: g, where: mine), place)
+      column &+= 1
+    }
+    i &+= 1
+  }
+}
+
+/// The sum of each window over `divisor`.
+@inline(never) func mean(_ call: UnsafePointer<PoolCall>, _ x: Floats, _ y: MutableFloats) {
+  let rows = call.pointee.rows, columns = call.pointee.columns, count = call.pointee.count
+  let rowStep = call.pointee.rowStep, columnStep = call.pointee.columnStep, step = call.pointee.step
+  let divisor = splat(call.pointee.divisor)
+  var i = 0
+  while i < count {
+    var p = x + i &* step, row = 0
+    var sum = splat(0)
+    while row < rows {
+      var column = 0
+      while column < columns {
+        sum += load(p + column &* columnStep)
+        column &+= 1
+      }
+      p += rowStep
+      row &+= 1
+    }
+    store(sum / divisor, y + i &* 16)
+    i &+= 1
+  }
+}
+
+/// What one row of outputs gives back to one row of inputs.
+@inline(never) func meanGradient(_ call: UnsafePointer<PoolCall>, _ gradient: Floats, _ dx: MutableFloats) {
+  let columns = call.pointee.columns, count = call.pointee.count, columnStep = call.pointee.columnStep, step = call.pointee.step
+  let divisor = splat(call.pointee.divisor)
+  var i = 0
+  while i < count {
+    let g = load(gradient + i &* 16) / divisor, q = dx + i &* step
+    var column = 0
+    while column < columns {
+      let place = q + column &* columnStep
+      store(load(place) + g, place)
+      column &+= 1
+    }
+    i &+= 1
+  }
+}
