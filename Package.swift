@@ -37,7 +37,7 @@ var package = Package(
     .target(name: "LensTensors", exclude: ["README.md"], swiftSettings: language),
     .target(name: "CLensCPU"),
     .target(name: "LensKernelTable", swiftSettings: language),
-    .target(name: "LensKernelsPortable", dependencies: ["LensKernelTable"], swiftSettings: language + optimized),
+    .target(name: "LensKernelsPortable", dependencies: ["LensKernelTable", "CLensCPU"], swiftSettings: language + optimized),
     .target(
       name: "LensKernels",
       dependencies: ["LensTensors", "LensKernelTable", "LensKernelsPortable", "CLensCPU"] + variantDependencies,
@@ -82,7 +82,7 @@ var package = Package(
 // The same kernels once more for each newer CPU; the sources are links to those of LensKernelsPortable.
 package.targets += kernelVariants.map { name, cpu in
   .target(
-    name: "LensKernels\(name)", dependencies: ["LensKernelTable"],
+    name: "LensKernels\(name)", dependencies: ["LensKernelTable", "CLensCPU"],
     swiftSettings: language + optimized + [
       .define("CNNLENS_FMA"), .define("CNNLENS_\(name)"), .unsafeFlags(["-Xcc", "-march=\(cpu)"]),
     ])

@@ -107,7 +107,8 @@ package struct Alone {
   private func run(_ slots: [Tensor], _ body: (UnsafePointer<UnsafeMutablePointer<Float>>, Ports) -> Void) {
     let pointers = slots.map { UnsafeMutablePointer(mutating: $0.pointer) }
     let count = inputs.count
-    let ports = Ports(inputs: Array(0..<count), output: count, auxiliary: count + 1, scratch: count + 2)
+    let ports = Ports(
+      inputs: Array(0..<count), output: count, auxiliary: stage.auxiliaryCount > 0 ? count + 1 : -1, scratch: count + 2)
     withExtendedLifetime(slots) { pointers.withUnsafeBufferPointer { body($0.baseAddress!, ports) } }
   }
 }

@@ -82,7 +82,7 @@ public struct Kept: OptionSet, Sendable {
 public struct Stage: Sendable {
   public var output: Shape
   public var keeps: Kept
-  /// Floats written by forward that backward reads: switches, bits, statistics.
+  /// Floats written by forward that backward reads: switches, bits, statistics. Absent where nothing goes back.
   public var auxiliaryCount: Int
   /// Floats that hold nothing between calls.
   public var scratchCount: Int
@@ -92,11 +92,18 @@ public struct Stage: Sendable {
   public var isView: Bool
   /// Backward respects `BackwardPass.accumulates`; otherwise it always adds, to memory the session has zeroed.
   public var overwrites: Bool
+  /// Inputs whose gradient is the output's as it is, so that both may have one memory.
+  public var passes: [Int] = []
+  /// Backward is `BackwardPass.gates` applied to the output's gradient, and forward writes them: a clamp.
+  public var isGate = false
+  /// Backward respects `BackwardPass.inputGates`.
+  public var closesInputGates = false
 
   public var forward: @Sendable (ForwardPass) -> Void
   /// Forward with a sum or a clamp at its end, for stages that can: the addend is the last input.
   public var ending: (@Sendable (Ending) -> @Sendable (ForwardPass) -> Void)?
-  /// What another stage's ending could do instead of this stage's forward; nil where nothing could.
+  /// What another stage's ending could do instead of this stage's forward; nil where nothing could. The auxiliary
+  /// floats are then gates.
   public var joins: Ending?
   /// Adds J^T outputGradient to each wanted input gradient. Nil: piecewise constant, the gradient is zero.
   public var backward: (@Sendable (BackwardPass) -> Void)?
@@ -122,6 +129,13 @@ public struct Stage: Sendable {
   public static func view(_ shape: Shape) -> Stage {
     Stage(output: shape, isView: true, forward: { _ in }, backward: { _ in })
   }
+
+  /// The same with another backward, of which nothing is known.
+  func withBackward(replacedBy rule: (Stage) throws -> Stage) rethrows -> Stage {
+    var stage = try rule(self)
+    (stage.passes, stage.isGate, stage.closesInputGates) = ([], false, false)
+    return stage
+  }
 }
 
 /// The memory of one forward call.
@@ -132,8 +146,12 @@ public struct ForwardPass {
   public var inputCount: Int { ports.inputs.count }
   public func input(_ index: Int) -> UnsafePointer<Float> { UnsafePointer(slots[ports.inputs[index]]) }
   public var output: UnsafeMutablePointer<Float> { slots[ports.output] }
-  public var auxiliary: UnsafeMutablePointer<Float> { slots[ports.auxiliary] }
+  /// Nil where the plan does not go back through this node.
+  public var auxiliary: UnsafeMutablePointer<Float>? { ports.auxiliary < 0 ? nil : slots[ports.auxiliary] }
   public var scratch: UnsafeMutablePointer<Float> { slots[ports.scratch] }
+
+  /// The auxiliary floats as a bit for each output.
+  public var gates: UnsafeMutablePointer<UInt16>? { auxiliary.map { UnsafeMutablePointer(OpaquePointer($0)) } }
 }
 
 /// The memory of one backward call. `input` and `output` hold their values only where the stage keeps them.
@@ -161,8 +179,14 @@ public struct BackwardPass {
   /// False: this call is the first to write that gradient, whatever its memory holds.
   /// Stages that do not declare `overwrites` find it zeroed and need not ask.
   public func accumulates(_ index: Int) -> Bool { ports.accumulates[index] }
-  public var auxiliary: UnsafeMutablePointer<Float> { slots[ports.auxiliary] }
+  public var auxiliary: UnsafeMutablePointer<Float> { slots[max(ports.auxiliary, 0)] }
   public var scratch: UnsafeMutablePointer<Float> { slots[ports.scratch] }
+
+  /// The auxiliary floats as a bit for each output.
+  public var gates: UnsafePointer<UInt16> { UnsafePointer(OpaquePointer(auxiliary)) }
+  /// Where the first input is a clamp's output and this call completes its gradient: what then becomes 0, so that it is
+  /// the gradient of the clamp's input as well.
+  public var inputGates: UnsafePointer<UInt16>? { ports.inputGates < 0 ? nil : UnsafePointer(OpaquePointer(slots[ports.inputGates])) }
 
   /// The same call with other numbers arriving from above: how a rule changes what a node receives.
   /// - onlyFirst: no input but the first gets a gradient.
@@ -172,12 +196,13 @@ public struct BackwardPass {
 }
 
 /// Which slots a node's calls read and write: indices into the session's table of addresses.
-/// An input gradient is -1 where it is not wanted.
+/// -1: an input gradient that is not wanted, auxiliary floats that nothing reads, no gates.
 struct Ports: Sendable {
   var inputs: [Int] = []
   var output = 0
-  var auxiliary = 0
+  var auxiliary = -1
   var scratch = 0
+  var inputGates = -1
   var outputGradient = 0
   var inputGradients: [Int] = []
   var accumulates: [Bool] = []

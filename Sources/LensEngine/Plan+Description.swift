@@ -5,7 +5,10 @@ extension Plan: CustomStringConvertible {
   /// The plan as a table: each call in order, with where its output lies and what is kept.
   public var description: String {
     let forward = forwardOrder.map { row(of: steps[$0], output: steps[$0].forward.output) }
-    let backward = backwardOrder.map { row(of: steps[$0], output: steps[$0].backward.inputGradients.first { $0 >= 0 }) }
+    let backward = backwardOrder.map { index in
+      row(of: steps[index], output: steps[index].backward.inputGradients.first { $0 >= 0 })
+        + (steps[index].gate.map { ", gated by \(steps[$0].name)" } ?? "")
+    }
     let kept = slots.filter { $0.role == .value && $0.alive.upperBound > forwardOrder.count || $0.role == .auxiliary }
     let keptBytes = kept.reduce(0) { $0 + 4 * $1.count }
     return """

@@ -11,12 +11,17 @@ public struct Ending: Sendable, Equatable {
   public init(adds: Bool = false, lower: Float = -.infinity, upper: Float = .infinity) {
     (self.adds, self.lower, self.upper) = (adds, lower, upper)
   }
+
+  var clamps: Bool { lower > -.infinity || upper < .infinity }
 }
 
 extension Plan {
   /// Lets stages that can end in a sum or a clamp do the work of the steps behind them, where nobody else looks at
   /// what lies between. Only forward calls join; every node keeps its own backward call and its own rule.
-  mutating func fuse() {
+  mutating func fuse(_ flow: GradientFlow) {
+    /// What the way back reads again of a step.
+    func keeps(_ index: Int) -> Kept { flow.goesBack[index] ? steps[index].stage.keeps : [] }
+    func writesAuxiliary(_ index: Int) -> Bool { flow.goesBack[index] && steps[index].stage.auxiliaryCount > 0 }
     var readers = [Int](repeating: 0, count: steps.count)
     for step in steps { for input in step.inputs { readers[input] += 1 } }
     for index in taps + seeds { readers[index] += 1 }
@@ -25,14 +30,14 @@ extension Plan {
     for index in steps.indices {
       let step = steps[index]
       if step.stage.ending != nil { endings[index] = Ending() }
-      guard let joining = step.stage.joins, !step.stage.keeps.contains(.inputs) else { continue }
+      guard let joining = step.stage.joins, !keeps(index).contains(.inputs) else { continue }
       // The later producer ends in the sum: its addend is then ready.
       let candidates = joining.adds ? [1, 0] : [0]
       for position in candidates where step.inputs.count == (joining.adds ? 2 : 1) {
         let source = step.inputs[position]
         guard readers[source] == 1, var ending = endings[source], steps[source].layout == step.layout,
-          steps[source].shape == step.shape, !steps[source].stage.keeps.contains(.output),
-          !(joining.adds && (ending.adds || ending.upper < .infinity || ending.lower > -.infinity))
+          steps[source].shape == step.shape, !keeps(source).contains(.output), !writesAuxiliary(source),
+          !(joining.adds && (ending.adds || ending.clamps)), !(writesAuxiliary(index) && ending.clamps)
         else { continue }
         ending.adds = ending.adds || joining.adds
         ending.lower = max(ending.lower, joining.lower)
@@ -45,6 +50,17 @@ extension Plan {
         endings[index] = ending
         break
       }
+    }
+  }
+
+  /// Lets the step that completes the gradient of a clamp's output apply the clamp's gates to it. The clamp itself then
+  /// only passes it on, so nobody may want to see it as it was.
+  mutating func closeGates(_ flow: GradientFlow) {
+    for index in flow.order where steps[index].stage.isGate && !wrt.contains(index) {
+      guard let last = flow.contributions[index].last, steps[last.step].stage.closesInputGates, steps[last.step].inputs == [index]
+      else { continue }
+      steps[last.step].gate = index
+      steps[index].stage.passGradient(steps[index].layout.floatCount(of: steps[index].shape))
     }
   }
 

@@ -4,41 +4,21 @@ import LensTensors
 
 extension Plan {
   /// Decides what runs when, what must be kept for how long, and where it lies.
-  mutating func placeMemory(constants tensors: [Int: Tensor]) {
+  mutating func placeMemory(_ flow: GradientFlow? = nil, constants tensors: [Int: Tensor], inPlace: Bool = true) {
+    let flow = flow ?? GradientFlow(self)
     forwardOrder = steps.indices.filter { !steps[$0].inputs.isEmpty && !steps[$0].stage.isView && !steps[$0].isAbsorbed }
-    let (isSeeded, needsGradient) = gradientFlow()
-    backwardOrder = steps.indices.reversed().filter { runsBackward($0, isSeeded, needsGradient) }
+    backwardOrder = flow.order.filter { flow.hasWork(steps[$0], $0) }
     cleared = [[Int]](repeating: [], count: backwardOrder.count + 1)
 
     placeValues(constants: tensors)
-    shareInPlace()
-    placeGradients(isSeeded, needsGradient)
+    if inPlace { shareInPlace() }
+    placeGradients(flow)
     placeAuxiliaries()
     assignOffsets()
   }
 
   private var objectiveTime: Int { forwardOrder.count }
   private var endTime: Int { forwardOrder.count + backwardOrder.count + 1 }
-
-  /// Which values the objective's derivative reaches, and which lie between it and a layer it is asked for.
-  private func gradientFlow() -> (isSeeded: [Bool], needsGradient: [Bool]) {
-    var needsGradient = [Bool](repeating: false, count: steps.count)
-    for index in steps.indices {
-      needsGradient[index] =
-        wrt.contains(index)
-        || (steps[index].stage.backward != nil && steps[index].inputs.contains { needsGradient[$0] })
-    }
-    var isSeeded = [Bool](repeating: false, count: steps.count)
-    for index in seeds { isSeeded[index] = true }
-    for index in steps.indices.reversed() where isSeeded[index] && needsGradient[index] && steps[index].stage.backward != nil {
-      for input in steps[index].inputs where needsGradient[input] { isSeeded[input] = true }
-    }
-    return (isSeeded, needsGradient)
-  }
-
-  private func runsBackward(_ index: Int, _ isSeeded: [Bool], _ needsGradient: [Bool]) -> Bool {
-    isSeeded[index] && steps[index].stage.backward != nil && steps[index].inputs.contains { needsGradient[$0] }
-  }
 
   private mutating func addSlot(_ node: String, _ role: Slot.Role, _ count: Int, alive: ClosedRange<Int>) -> Int {
     slots.append(Slot(node: node, role: role, count: count, alive: alive))
@@ -95,13 +75,14 @@ extension Plan {
     }
   }
 
-  private mutating func placeGradients(_ isSeeded: [Bool], _ needsGradient: [Bool]) {
+  private mutating func placeGradients(_ flow: GradientFlow) {
     gradientSlots = [Int?](repeating: nil, count: steps.count)
-    var isWritten = [Bool](repeating: false, count: steps.count)
-    for index in steps.indices where isSeeded[index] || wrt.contains(index) {
-      gradientSlots[index] = addSlot(
-        steps[index].name, .gradient, steps[index].layout.floatCount(of: steps[index].shape), alive: endTime...endTime)
+    for index in steps.indices.reversed() where flow.isSeeded[index] || wrt.contains(index) {
+      let count = steps[index].layout.floatCount(of: steps[index].shape)
+      gradientSlots[index] =
+        flow.lender[index].map { gradientSlots[$0.step]! } ?? addSlot(steps[index].name, .gradient, count, alive: endTime...endTime)
     }
+    var isWritten = flow.lender.map { $0 != nil }
     for index in seeds where !isWritten[index] {
       cleared[0].append(gradientSlots[index]!)
       isWritten[index] = true
@@ -112,14 +93,14 @@ extension Plan {
       var ports = Ports(inputs: steps[index].inputs.map { valueSlots[$0] }, output: valueSlots[index])
       ports.outputGradient = gradientSlots[index]!
       extend(ports.outputGradient, to: time)
-      for input in steps[index].inputs {
-        guard needsGradient[input], let slot = gradientSlots[input] else {
+      for (position, input) in steps[index].inputs.enumerated() {
+        guard flow.needsGradient[input], flow.lender[input] != .init(index, position), let slot = gradientSlots[input] else {
           ports.inputGradients.append(-1)
           ports.accumulates.append(true)
           continue
         }
         if !isWritten[input] {
-          if !steps[index].stage.overwrites { cleared[position + 1].append(slot) }
+          if !steps[index].stage.overwrites { cleared[time - objectiveTime].append(slot) }
           slots[slot].alive = time...time
         }
         ports.inputGradients.append(slot)
@@ -139,12 +120,14 @@ extension Plan {
 
   private mutating func placeAuxiliaries() {
     let backwardTime = Dictionary(uniqueKeysWithValues: backwardOrder.enumerated().map { ($1, objectiveTime + 1 + $0) })
+    let gating = Dictionary(uniqueKeysWithValues: backwardOrder.compactMap { index in steps[index].gate.map { ($0, index) } })
     for (time, index) in forwardOrder.enumerated() {
       let stage = steps[index].stage, name = steps[index].name
-      if stage.auxiliaryCount > 0 {
-        let slot = addSlot(name, .auxiliary, stage.auxiliaryCount, alive: time...(backwardTime[index] ?? time))
+      if stage.auxiliaryCount > 0, let last = backwardTime[gating[index] ?? index] {
+        let slot = addSlot(name, .auxiliary, stage.auxiliaryCount, alive: time...last)
         steps[index].forward.auxiliary = slot
         steps[index].backward.auxiliary = slot
+        if let reader = gating[index] { steps[reader].backward.inputGates = slot }
       }
       let scratchCount = steps[steps[index].call?.producer ?? index].stage.scratchCount
       if scratchCount > 0 { steps[index].forward.scratch = addSlot(name, .scratch, scratchCount, alive: time...time) }

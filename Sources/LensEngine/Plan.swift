@@ -46,6 +46,8 @@ public struct Plan: Sendable {
     /// Set where the forward call does the work of steps before it, which are absorbed.
     var call: Call?
     var isAbsorbed = false
+    /// The clamp whose output is the first input, where backward applies its gates.
+    var gate: Int?
     var forward = Ports()
     var backward = Ports()
   }
@@ -74,7 +76,9 @@ public struct Plan: Sendable {
 }
 
 extension Plan {
-  init(_ network: Network, _ request: Request, rules: RuleMap) throws {
+  /// - literally: no step does another's work, and no two values or gradients share memory while both are needed: slower,
+  ///   and what every other plan must agree with to the bit.
+  init(_ network: Network, _ request: Request, rules: RuleMap, literally: Bool = false) throws {
     self.request = request
     let wanted = request.taps + request.seeds + request.wrt
     let graph = try network.source.graph(for: request.inputs, reaching: Set(wanted))
@@ -96,8 +100,13 @@ extension Plan {
     wrt = try request.wrt.map { lowering.primary[try index($0)]! }
     inputs = graph.inputs.map { lowering.plain($0) }
     steps = lowering.steps
-    fuse()
-    placeMemory(constants: lowering.constants)
+    var flow = GradientFlow(self)
+    if !literally {
+      fuse(flow)
+      closeGates(flow)
+      flow.share(steps, wrt: wrt, seeds: seeds)
+    }
+    placeMemory(flow, constants: lowering.constants, inPlace: !literally)
   }
 }
 
@@ -159,12 +168,13 @@ private struct Lowering {
     var stage: Stage
     do {
       stage = try op.stage(for: shapes, in: layouts)
-      if let rule = rules.rule(for: node) { stage = try rule.applied(to: stage, of: op, shapes: shapes, layouts: layouts) }
+      if let rule = rules.rule(for: node) {
+        stage = try stage.withBackward { try rule.applied(to: $0, of: op, shapes: shapes, layouts: layouts) }
+      }
     } catch let error as LensError {
       throw error.within("node '\(node.name)' (\(op.kind))")
     }
-    if stage.isView { stage.backward = Stage.passing(layouts.output.floatCount(of: stage.output)) }
-    stage.overwrites = stage.overwrites || stage.isView
+    if stage.isView { stage.passGradient(layouts.output.floatCount(of: stage.output)) }
     let inputs = zip(sources, layouts.inputs).map { step(of: $0, in: $1) }
     if let constant = node.op as? Constant { constants[steps.count] = constant.tensor }
     primary[index] = steps.count
@@ -191,9 +201,10 @@ private struct Lowering {
 }
 
 extension Stage {
-  /// The backward pass of a view: the gradient goes through as it is.
-  static func passing(_ count: Int) -> @Sendable (BackwardPass) -> Void {
-    { pass in
+  /// Makes backward that of a view: the gradient goes through as it is.
+  mutating func passGradient(_ count: Int) {
+    (overwrites, passes) = (true, [0])
+    backward = { pass in
       guard let gradient = pass.inputGradient(0) else { return }
       let given = pass.outputGradient
       if pass.accumulates(0) { for i in 0..<count { gradient[i] += given[i] } } else { gradient.update(from: given, count: count) }

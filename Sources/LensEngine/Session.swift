@@ -18,6 +18,9 @@ public final class Session {
   /// Told of every call of a step, its way back included, as it ends.
   package var observer: ((StepCall) -> Void)?
 
+  /// Whether calls are planned literally: see `Plan.init`. Set before the first call.
+  package var isLiteral = false
+
   private var plans: [Prepared] = []  // most recent last
   private var arena: FloatStorage?
   private var lastGraph: (inputs: [Shape], graph: Graph)?
@@ -130,7 +133,7 @@ public final class Session {
       plans.append(plans.remove(at: index))
       return plans[plans.count - 1]
     }
-    let prepared = Prepared(try Plan(network, request, rules: rules))
+    let prepared = Prepared(try Plan(network, request, rules: rules, literally: isLiteral))
     plans.append(prepared)
     if plans.count > Session.rememberedPlans { plans.removeFirst() }
     return prepared

@@ -3,6 +3,10 @@
 public typealias Floats = UnsafePointer<Float>
 public typealias MutableFloats = UnsafeMutablePointer<Float>
 
+/// One bit for each of 16 consecutive floats, the first in the lowest: what a clamp lets through on the way back.
+public typealias Gates = UnsafePointer<UInt16>
+public typealias MutableGates = UnsafeMutablePointer<UInt16>
+
 /// What stays the same from tile to tile.
 ///
 /// A tile is `pixels` neighbouring outputs of `blocks` × 16 channels, held in registers. It starts at the
@@ -25,12 +29,17 @@ public struct TileCall {
   public var clamps: Bool
   public var lower: Float
   public var upper: Float
+  /// Of the tile's first pixel: where a clamp notes which of its outputs lie strictly between the bounds.
+  public var gates: MutableGates?
+  /// Of the tile's first pixel: outputs whose bit is not set become 0.
+  public var gatedBy: Gates?
 
   public init(offsets: UnsafePointer<Int>, bias: Floats) {
     (self.offsets, self.bias) = (offsets, bias)
     (taps, depth, depthStep) = (0, 16, 1)
     (pixelStep, blockStep, weightStep) = (16, 0, 0)
     (accumulates, clamps, lower, upper) = (false, false, 0, 0)
+    (gates, gatedBy) = (nil, nil)
   }
 }
 
@@ -51,10 +60,14 @@ public struct WinogradOutput {
   public var clamps: Bool
   public var lower: Float
   public var upper: Float
+  /// As in `TileCall`.
+  public var gates: MutableGates?
+  public var gatedBy: Gates?
 
   public init(positionStep: Int, rowStep: Int, bias: Floats) {
     (self.positionStep, self.rowStep, self.bias) = (positionStep, rowStep, bias)
     (rows, columns, accumulates, clamps, lower, upper) = (0, 0, false, false, 0, 0)
+    (gates, gatedBy) = (nil, nil)
   }
 }
 
@@ -112,6 +125,9 @@ public struct KernelTable: Sendable {
 
   /// Copies vectors of 16 floats: source, floats from one to the next there, destination, count.
   public let gatherVectors: @Sendable (Floats, Int, MutableFloats, Int) -> Void
+  /// The way back, to vectors that are a multiple of 16 floats apart: source, destination, floats from one to the next
+  /// there, count, whether to add, and the gates that then apply, of the first vector.
+  public let scatterVectors: @Sendable (Floats, MutableFloats, Int, Int, Bool, Gates?) -> Void
   /// 16 planes to 16-channel pixels: source, plane step, planes (1...16, the other lanes become 0), destination, pixels.
   public let interleave: @Sendable (Floats, Int, Int, MutableFloats, Int, Bool) -> Void
   /// The way back: source, destination, plane step, planes, pixels.
@@ -119,13 +135,10 @@ public struct KernelTable: Sendable {
 
   public let add: BinaryFunction
   public let multiply: BinaryFunction
-  /// max(x, 0)
-  public let rectify: UnaryFunction
-  /// gradient where the second input is above 0, else 0
-  public let rectifyGradient: BinaryFunction
-  public let clamp: @Sendable (Floats, MutableFloats, Int, Float, Float) -> Void
-  /// gradient where lower < x < upper, else 0: gradient, x, output, count, lower, upper
-  public let clampGradient: @Sendable (Floats, Floats, MutableFloats, Int, Float, Float) -> Void
+  /// Input, output, count, bounds, and gates if they are wanted.
+  public let clamp: @Sendable (Floats, MutableFloats, Int, Float, Float, MutableGates?) -> Void
+  /// x where its bit is set, else 0: x, gates, output, count, whether to add.
+  public let gate: @Sendable (Floats, Gates, MutableFloats, Int, Bool) -> Void
   public let exponential: UnaryFunction
   public let sigmoid: UnaryFunction
   public let hyperbolicTangent: UnaryFunction
@@ -141,12 +154,12 @@ public struct KernelTable: Sendable {
     dotRows: Int, dotColumns: Int, dotTile: @escaping @Sendable (Int, Int) -> TileFunction,
     addRows: @escaping @Sendable (Floats, Floats, MutableFloats, Int, Int, Int) -> Void,
     gatherVectors: @escaping @Sendable (Floats, Int, MutableFloats, Int) -> Void,
+    scatterVectors: @escaping @Sendable (Floats, MutableFloats, Int, Int, Bool, Gates?) -> Void,
     interleave: @escaping @Sendable (Floats, Int, Int, MutableFloats, Int, Bool) -> Void,
     deinterleave: @escaping @Sendable (Floats, MutableFloats, Int, Int, Int, Bool) -> Void,
     add: @escaping BinaryFunction, multiply: @escaping BinaryFunction,
-    rectify: @escaping UnaryFunction, rectifyGradient: @escaping BinaryFunction,
-    clamp: @escaping @Sendable (Floats, MutableFloats, Int, Float, Float) -> Void,
-    clampGradient: @escaping @Sendable (Floats, Floats, MutableFloats, Int, Float, Float) -> Void,
+    clamp: @escaping @Sendable (Floats, MutableFloats, Int, Float, Float, MutableGates?) -> Void,
+    gate: @escaping @Sendable (Floats, Gates, MutableFloats, Int, Bool) -> Void,
     exponential: @escaping UnaryFunction, sigmoid: @escaping UnaryFunction,
     hyperbolicTangent: @escaping UnaryFunction, silu: @escaping UnaryFunction
   ) {
@@ -155,9 +168,9 @@ public struct KernelTable: Sendable {
     (self.blockedTile, self.planarTile, self.depthwiseTile) = (blockedTile, planarTile, depthwiseTile)
     (self.winograd, self.pooling, self.channels) = (winograd, pooling, channels)
     (self.dotRows, self.dotColumns, self.dotTile, self.addRows) = (dotRows, dotColumns, dotTile, addRows)
-    (self.gatherVectors, self.interleave, self.deinterleave) = (gatherVectors, interleave, deinterleave)
-    (self.add, self.multiply, self.rectify, self.rectifyGradient) = (add, multiply, rectify, rectifyGradient)
-    (self.clamp, self.clampGradient) = (clamp, clampGradient)
+    (self.gatherVectors, self.scatterVectors) = (gatherVectors, scatterVectors)
+    (self.interleave, self.deinterleave) = (interleave, deinterleave)
+    (self.add, self.multiply, self.clamp, self.gate) = (add, multiply, clamp, gate)
     (self.exponential, self.sigmoid, self.hyperbolicTangent, self.silu) = (exponential, sigmoid, hyperbolicTangent, silu)
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import LensKernelTable
 public import LensTensors
 
 /// A two-dimensional convolution without its numbers.
@@ -84,9 +85,13 @@ public struct Epilogue: Sendable {
   nonisolated(unsafe) public var residual: UnsafePointer<Float>?
   public var lower: Float
   public var upper: Float
+  /// In the layout of the output: whether each lies strictly between the bounds; written if not nil.
+  nonisolated(unsafe) public var gates: MutableGates?
 
-  public init(residual: UnsafePointer<Float>? = nil, lower: Float = -.infinity, upper: Float = .infinity) {
-    (self.residual, self.lower, self.upper) = (residual, lower, upper)
+  public init(
+    residual: UnsafePointer<Float>? = nil, lower: Float = -.infinity, upper: Float = .infinity, gates: MutableGates? = nil
+  ) {
+    (self.residual, self.lower, self.upper, self.gates) = (residual, lower, upper, gates)
   }
   public static let none = Epilogue()
   public static let relu = Epilogue(lower: 0)

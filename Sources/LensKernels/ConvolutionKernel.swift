@@ -75,8 +75,12 @@ public final class ConvolutionKernel: Sendable {
   /// - Parameters:
   ///   - outputGradient: in `outputLayout`
   ///   - inputGradient: in `inputLayout`; added to if `accumulates`
+  ///   - gates: in `inputLayout`, which is blocked; what `inputGradient` then has becomes 0 where a bit is not set
   ///   - scratch: `inputGradientScratchCount` floats
-  public func inputGradient(outputGradient: Floats, inputGradient: MutableFloats, accumulates: Bool = false, scratch: MutableFloats) {
+  public func inputGradient(
+    outputGradient: Floats, inputGradient: MutableFloats, accumulates: Bool = false, gates: Gates? = nil, scratch: MutableFloats
+  ) {
+    precondition(gates == nil || inputLayout == .blocked, "no gates in the plain layout")
     guard let weights = try? packedGradientWeights() else {
       fatalError("out of memory for the weights of a \(geometry.filterShape) convolution")
     }
@@ -84,7 +88,7 @@ public final class ConvolutionKernel: Sendable {
       plan.run(
         .init(
           input: outputGradient, weights: Floats(weights.base), bias: nil, zeros: Floats(zeros.base),
-          output: inputGradient, accumulates: accumulates, scratch: scratch))
+          output: inputGradient, accumulates: accumulates, gatedBy: gates, scratch: scratch))
     }
   }
 

@@ -23,6 +23,8 @@ struct ConvolutionOperands {
   var output: MutableFloats
   var accumulates = false
   var epilogue = Epilogue.none
+  /// In the layout of the output, which is blocked: what becomes 0 at the end.
+  var gatedBy: Gates?
   var scratch: MutableFloats
 }
 

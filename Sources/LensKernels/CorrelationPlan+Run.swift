@@ -69,14 +69,18 @@ extension CorrelationPlan {
       call.pointee.accumulates = first > 0 || (operands.accumulates && spec.scatter == nil)
       call.pointee.bias = operands.zeros
       if let bias = operands.bias, !call.pointee.accumulates { call.pointee.bias = bias + group.firstBlock * 16 }
-      call.pointee.clamps = isLast && (operands.epilogue.lower > -.infinity || operands.epilogue.upper < .infinity)
       let addend = isLast ? operands.epilogue.residual : nil
+      let gates = isLast ? operands.epilogue.gates : nil, gatedBy = isLast && spec.scatter == nil ? operands.gatedBy : nil
+      call.pointee.clamps = isLast && (operands.epilogue.lower > -.infinity || operands.epilogue.upper < .infinity || gates != nil)
+      (call.pointee.gates, call.pointee.gatedBy) = (nil, nil)
       let weights = operands.weights + group.offset + first * weightsPerInput
       var run = 0
       while run < runs {
         var x = input + run &* inputPitch, y = output + run &* outputPitch, at = place &+ run &* outputPitch, t = 0
         while t < tiles {
           let isWide = t < wideTiles, pixels = isWide ? narrow &+ 1 : narrow
+          if let gates { call.pointee.gates = gates + (at >> 4) }
+          if let gatedBy { call.pointee.gatedBy = gatedBy + (at >> 4) }
           (isWide ? wideTile : narrowTile)(call, x, weights, y, addend.map { $0 + at })
           x += pixels &* pixel
           y += pixels &* 16
@@ -138,15 +142,12 @@ extension CorrelationPlan {
     switch scatter {
     case .pixels(let first, let step):
       for block in 0..<group.blocks {
-        let plane = operands.output + (image * outputBlocks + group.firstBlock + block) * h * w * 16
+        let plane = (image * outputBlocks + group.firstBlock + block) * h * w
         for row in 0..<rows {
-          var p = Floats(staging) + (block * blockStep + row * gridW * 16)
-          var q = plane + (((firstRow + row) * step.h + first.h) * w + first.w) * 16
-          for _ in 0..<gridW {
-            if operands.accumulates { spec.kernels.add(q, p, q, 16) } else { memcpy(q, p, 64) }
-            p += 16
-            q += step.w * 16
-          }
+          let p = Floats(staging) + (block * blockStep + row * gridW * 16)
+          let q = plane + (((firstRow + row) * step.h + first.h) * w + first.w)
+          spec.kernels.scatterVectors(
+            p, operands.output + q * 16, step.w * 16, gridW, operands.accumulates, operands.gatedBy?.advanced(by: q))
         }
       }
     case .rectangles(let step, let channels):

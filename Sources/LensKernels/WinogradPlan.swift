@@ -186,6 +186,8 @@ struct WinogradPlan: ConvolutionPlan {
       let image = tile / perImage, row = tile % perImage / tilesAcross * m, column = tile % tilesAcross * m
       (call.rows, call.columns) = (min(m, gridH - row), min(m, gridW - column))
       let place = ((image * pack.blocks + block) * gridH * gridW + row * gridW + column) * 16
+      call.gates = epilogue.gates.map { $0 + place / 16 }
+      call.gatedBy = operands.gatedBy.map { $0 + place / 16 }
       kernels.winograd.output(
         &call, k, source + (block * chunk + tile - first) * 16, operands.output + place, epilogue.residual.map { $0 + place }, patch)
     }

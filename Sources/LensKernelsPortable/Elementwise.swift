@@ -33,24 +33,26 @@ import LensKernelTable
 @inline(never) func add(_ a: Floats, _ b: Floats, _ y: MutableFloats, _ count: Int) { map(a, b, y, count) { $0 + $1 } }
 @inline(never) func multiply(_ a: Floats, _ b: Floats, _ y: MutableFloats, _ count: Int) { map(a, b, y, count) { $0 * $1 } }
 
-@inline(never) func rectify(_ x: Floats, _ y: MutableFloats, _ count: Int) {
-  let zero = Vector()
-  map(x, y, count) { larger($0, zero) }
-}
-
-@inline(never) func rectifyGradient(_ gradient: Floats, _ x: Floats, _ y: MutableFloats, _ count: Int) {
-  let zero = Vector()
-  map(gradient, x, y, count) { zero.replacing(with: $0, where: $1 .> zero) }
-}
-
-@inline(never) func clamp(_ x: Floats, _ y: MutableFloats, _ count: Int, _ lower: Float, _ upper: Float) {
+@inline(never) func clamp(_ x: Floats, _ y: MutableFloats, _ count: Int, _ lower: Float, _ upper: Float, _ bits: MutableGates?) {
   let l = splat(lower), u = splat(upper)
-  map(x, y, count) { bound($0, l, u) }
+  guard let bits else { return map(x, y, count) { bound($0, l, u) } }
+  var next = bits
+  map(x, y, count) {
+    let v = bound($0, l, u)
+    next[0] = gates(of: v, l, u)
+    next += 1
+    return v
+  }
 }
 
-@inline(never) func clampGradient(_ gradient: Floats, _ x: Floats, _ y: MutableFloats, _ count: Int, _ lower: Float, _ upper: Float) {
-  let zero = Vector(), l = splat(lower), u = splat(upper)
-  map(gradient, x, y, count) { zero.replacing(with: zero.replacing(with: $0, where: $1 .> l), where: $1 .< u) }
+@inline(never) func gate(_ x: Floats, _ bits: Gates, _ y: MutableFloats, _ count: Int, _ accumulates: Bool) {
+  var next = bits
+  @inline(__always) func gatedNext(_ v: Vector) -> Vector {
+    let bits = next[0]
+    next += 1
+    return gated(v, bits)
+  }
+  if accumulates { map(x, Floats(y), y, count) { $1 + gatedNext($0) } } else { map(x, y, count) { gatedNext($0) } }
 }
 
 // MARK: Exponentials

@@ -11,6 +11,21 @@ import LensKernelTable
   }
 }
 
+@inline(never) func scatterVectors(
+  _ source: Floats, _ destination: MutableFloats, _ step: Int, _ count: Int, _ accumulates: Bool, _ gates: Gates?
+) {
+  var p = source, q = destination, i = 0
+  while i < count {
+    var v = load(p)
+    if accumulates { v += load(q) }
+    if let gates { v = gated(v, gates[i &* step >> 4]) }
+    store(v, q)
+    p += 16
+    q += step
+    i &+= 1
+  }
+}
+
 /// Pixels whose 16 × 16 squares stay in the nearest cache on both sides.
 @inline(never) func interleave(
   _ source: Floats, _ planeStep: Int, _ planes: Int, _ destination: MutableFloats, _ pixels: Int, _ accumulate: Bool

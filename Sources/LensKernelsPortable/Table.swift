@@ -24,11 +24,10 @@ public func kernelTable() -> KernelTable {
     channels: ChannelLoops(
       affine: { affine($0, $1, $2, $3, $4, $5) }, scale: { scale($0, $1, $2, $3, $4) }, products: { products($0, $1, $2, $3) }),
     dotRows: dotRows, dotColumns: dotColumns, dotTile: { dotTile($0, $1) }, addRows: { addRows($0, $1, $2, $3, $4, $5) },
-    gatherVectors: { gatherVectors($0, $1, $2, $3) },
+    gatherVectors: { gatherVectors($0, $1, $2, $3) }, scatterVectors: { scatterVectors($0, $1, $2, $3, $4, $5) },
     interleave: { interleave($0, $1, $2, $3, $4, $5) }, deinterleave: { deinterleave($0, $1, $2, $3, $4, $5) },
     add: { add($0, $1, $2, $3) }, multiply: { multiply($0, $1, $2, $3) },
-    rectify: { rectify($0, $1, $2) }, rectifyGradient: { rectifyGradient($0, $1, $2, $3) },
-    clamp: { clamp($0, $1, $2, $3, $4) }, clampGradient: { clampGradient($0, $1, $2, $3, $4, $5) },
+    clamp: { clamp($0, $1, $2, $3, $4, $5) }, gate: { gate($0, $1, $2, $3, $4) },
     exponential: { exponential($0, $1, $2) }, sigmoid: { sigmoid($0, $1, $2) },
     hyperbolicTangent: { hyperbolicTangent($0, $1, $2) }, silu: { silu($0, $1, $2) })
 }

@@ -15,7 +15,12 @@ import LensKernelTable
   var tile = result
   let pixelStep = call.pointee.pixelStep, blockStep = call.pointee.blockStep
   if let addend { tile.add(addend, pixelStep, blockStep) }
-  if call.pointee.clamps { tile.clamp(splat(call.pointee.lower), splat(call.pointee.upper)) }
+  if call.pointee.clamps {
+    let lower = splat(call.pointee.lower), upper = splat(call.pointee.upper)
+    tile.clamp(lower, upper)
+    if let gates = call.pointee.gates { tile.writeGates(gates, blockStep >> 4, lower, upper) }
+  }
+  if let gates = call.pointee.gatedBy { tile.gate(gates, blockStep >> 4) }
   tile.write(output, pixelStep, blockStep)
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLensCPU
 import LensKernelTable
 
 /// One pixel's 16 channels: one zmm, two ymm or four xmm registers.
@@ -17,6 +18,9 @@ typealias Vector = SIMD16<Float>
   let w = larger(v, lower)
   return w.replacing(with: upper, where: w .> upper)
 }
+
+@inline(__always) func gates(of v: Vector, _ lower: Vector, _ upper: Vector) -> UInt16 { lens_bits_between(v, lower, upper) }
+@inline(__always) func gated(_ v: Vector, _ gates: UInt16) -> Vector { lens_where(v, gates) }
 
 // On a CPU without fused multiply-add `addingProduct` is a call into libm for each lane.
 #if CNNLENS_FMA || arch(arm64)

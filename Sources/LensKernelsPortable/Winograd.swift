@@ -105,6 +105,24 @@ import LensKernelTable
     }
     lane &+= Lanes.scalarCount
   }
+  if call.pointee.gates != nil || call.pointee.gatedBy != nil { gateTile(call, output) }
+}
+
+/// Notes or applies the gates of a tile that is in its place, where it is in the nearest cache still.
+@inline(__always) private func gateTile(_ call: UnsafePointer<WinogradOutput>, _ output: MutableFloats) {
+  let lower = splat(call.pointee.lower), upper = splat(call.pointee.upper)
+  var i = 0
+  while i < call.pointee.rows {
+    let row = i &* call.pointee.rowStep
+    var j = 0
+    while j < call.pointee.columns {
+      let at = row &+ j &* 16
+      if let bits = call.pointee.gates { bits[at >> 4] = gates(of: load(output + at), lower, upper) }
+      if let bits = call.pointee.gatedBy { store(gated(load(output + at), bits[at >> 4]), output + at) }
+      j &+= 1
+    }
+    i &+= 1
+  }
 }
 
 /// G: k taps to six points.

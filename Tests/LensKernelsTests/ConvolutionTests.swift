@@ -33,6 +33,13 @@ func check(
   error = relativeError(plain(output, g.outputShape, .blocked), zip(y, residual).map { min(max($0 + Double($1), 0), 6) })
   guard error < tolerance else { return failure("epilogue", error) }
 
+  // The same with a note of what lies strictly between the bounds.
+  let clamped = Buffer(output.count), gates = Bits(output.count)
+  withExtendedLifetime((addend, gates)) {
+    kernel.forward(input, clamped, Epilogue(residual: addend.base, lower: 0, upper: 6, gates: gates.base), scratch)
+  }
+  guard clamped.values == output.values, gates.values == clamped.values.map({ 0 < $0 && $0 < 6 }) else { return failure("gates", 0) }
+
   let outputGradient = laidOut(dy, g.outputShape, .blocked, padding: 777)
   let dx = Reference.inputGradient(g, dy, w)
   let inputGradient = Buffer(layout.floatCount(of: g.inputShape))
@@ -47,6 +54,20 @@ func check(
   kernel.inputGradient(outputGradient, sum, accumulates: true, scratch)
   error = relativeError(plain(sum, g.inputShape, layout), zip(dx, old).map { $0 + Double($1) })
   guard error < tolerance else { return failure("accumulated gradient", error) }
+
+  // Gates give the same bits, or 0.
+  if layout == .blocked {
+    let open = (0..<sum.count).map { _ in random.next() % 2 == 0 }, gates = Bits(open)
+    for (ungated, accumulates) in [(inputGradient, false), (sum, true)] {
+      let gated = laidOut(old, g.inputShape, layout)
+      withExtendedLifetime((outputGradient, gated, gates, scratch)) {
+        kernel.inputGradient(
+          outputGradient: outputGradient.base, inputGradient: gated.base, accumulates: accumulates, gates: gates.base,
+          scratch: scratch.base)
+      }
+      guard gated.values == zip(ungated.values, open).map({ $1 ? $0 : 0 }), gated.isIntact else { return failure("gated gradient", 0) }
+    }
+  }
   return nil
 }
 

@@ -65,12 +65,32 @@ import Testing
       let a = noise(count, &random), b = noise(count, &random)
       #expect(mapped(a) { Elementwise.add($0, b, to: $1, $2, kernels: k) } == zip(a, b).map { $0 + $1 })
       #expect(mapped(a) { Elementwise.multiply($0, b, to: $1, $2, kernels: k) } == zip(a, b).map { $0 * $1 })
-      #expect(mapped(a) { Elementwise.rectify($0, to: $1, $2, kernels: k) } == a.map { max($0, 0) })
-      #expect(mapped(a) { Elementwise.rectifyGradient($0, where: b, to: $1, $2, kernels: k) } == zip(a, b).map { $1 > 0 ? $0 : 0 })
       #expect(mapped(a) { Elementwise.clamp($0, -0.5, 0.7, to: $1, $2, kernels: k) } == a.map { min(max($0, -0.5), 0.7) })
-      #expect(
-        mapped(a) { Elementwise.clampGradient($0, where: b, -0.5, 0.7, to: $1, $2, kernels: k) }
-          == zip(a, b).map { $1 > -0.5 && $1 < 0.7 ? $0 : 0 })
+    }
+  }
+
+  @Test(arguments: Kernels.available.map(\.name)) func gatesAreOpenStrictlyBetweenTheBounds(variant: String) {
+    let k = Kernels.available.first { $0.name == variant }!
+    var random = Random(seed: 5)
+    for count in [1, 15, 16, 17, 1000, 40_003] {
+      for (lower, upper): (Float, Float) in [(0, .infinity), (-0.5, 0.7), (-.infinity, 0), (1, -1)] {
+        var x = noise(count, &random)
+        for (i, special) in [lower, upper, .nan, 0, -0.0, .infinity, -.infinity].enumerated() where 2 * i < count { x[2 * i] = special }
+        let a = noise(count, &random), old = noise(count, &random)
+        var gates = [UInt16](repeating: 0xABCD, count: (count + 15) / 16 + 1)
+        let clamped = mapped(x) { Elementwise.clamp($0, lower, upper, to: $1, gates: &gates, $2, kernels: k) }
+        let expected = x.map { min(max($0, lower), upper) }, isOpen = expected.map { lower < $0 && $0 < upper }
+        #expect(zip(clamped, expected).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN })
+        #expect((0..<count).allSatisfy { (gates[$0 / 16] >> UInt16($0 % 16) & 1 == 1) == isOpen[$0] })
+        #expect(gates.last == 0xABCD)
+        #expect(
+          mapped(a) { Elementwise.gate($0, gates, to: $1, accumulates: false, $2, kernels: k) } == zip(a, isOpen).map { $1 ? $0 : 0 })
+        let sum = mapped(a) { x, y, count in
+          y.update(from: old, count: count)
+          Elementwise.gate(x, gates, to: y, accumulates: true, count, kernels: k)
+        }
+        #expect(sum == zip(old, zip(a, isOpen)).map { $1.1 ? $0 + $1.0 : $0 })
+      }
     }
   }
 }

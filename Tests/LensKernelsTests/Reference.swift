@@ -81,6 +81,23 @@ final class Buffer {
   var values: [Float] { Array(UnsafeBufferPointer(start: base, count: count)) }
 }
 
+/// A bit for each float.
+final class Bits {
+  let base: MutableGates
+  let count: Int
+  init(_ count: Int) {
+    self.count = count
+    base = .allocate(capacity: (count + 15) / 16)
+    base.initialize(repeating: 0x5555, count: (count + 15) / 16)
+  }
+  convenience init(_ values: [Bool]) {
+    self.init(values.count)
+    for (i, value) in values.enumerated() { base[i / 16] = base[i / 16] & ~(1 << UInt16(i % 16)) | (value ? 1 << UInt16(i % 16) : 0) }
+  }
+  deinit { base.deallocate() }
+  var values: [Bool] { (0..<count).map { base[$0 / 16] >> UInt16($0 % 16) & 1 == 1 } }
+}
+
 func laidOut(_ values: [Float], _ shape: Shape, _ layout: Layout, padding: Float = 0) -> Buffer {
   let buffer = Buffer(layout.floatCount(of: shape))
   for i in 0..<buffer.count { buffer.base[i] = padding }

@@ -251,16 +251,15 @@ struct IncrementalPlanBuilder {
     let call = unit.ending.flatMap { single.ending?($0) } ?? single.forward
     let isView = single.isView && unit.ending == nil
     var stage = Stage(
-      output: wholeShape(unit.step), auxiliaryCount: single.auxiliaryCount, scratchCount: single.scratchCount, isView: isView
+      output: wholeShape(unit.step), scratchCount: single.scratchCount, isView: isView
     ) { pass in
-      withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>.self, capacity: strides.count + 3) { slots in
+      withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>.self, capacity: strides.count + 2) { slots in
         let count = strides.count
-        let ports = Ports(inputs: Array(0..<count), output: count, auxiliary: count + 1, scratch: count + 2)
+        let ports = Ports(inputs: Array(0..<count), output: count, auxiliary: -1, scratch: count + 1)
         for image in 0..<images {
           for k in 0..<count { slots[k] = UnsafeMutablePointer(mutating: pass.input(k) + image * strides[k]) }
           slots[count] = pass.output + image * outputStride
-          slots[count + 1] = pass.auxiliary
-          slots[count + 2] = pass.scratch
+          slots[count + 1] = pass.scratch
           call(ForwardPass(slots: UnsafePointer(slots.baseAddress!), ports: ports))
         }
       }

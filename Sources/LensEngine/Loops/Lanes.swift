@@ -18,6 +18,7 @@ protocol Lanes: Sendable {
   static func / (a: Self, b: Self) -> Self
   /// Becomes x, and `tap` its number, where x is greater or not a number.
   mutating func raise(to x: Self, _ number: Int32, _ tap: inout Tap)
+  mutating func raise(to x: Self)
   /// Itself where `tap` is that number, 0 elsewhere.
   func `where`(_ tap: Tap, is number: Int32) -> Self
 }
@@ -37,6 +38,7 @@ extension Float: Lanes {
   @inline(__always) mutating func raise(to x: Float, _ number: Int32, _ tap: inout Int32) {
     if x > self || x.isNaN { (self, tap) = (x, number) }
   }
+  @inline(__always) mutating func raise(to x: Float) { if x > self || x.isNaN { self = x } }
   @inline(__always) func `where`(_ tap: Int32, is number: Int32) -> Float { tap == number ? self : 0 }
 }
 
@@ -63,6 +65,7 @@ extension SIMD16<Float>: Lanes {
     replace(with: x, where: higher)
     tap.replace(with: SIMD16<Int32>(repeating: number), where: higher)
   }
+  @inline(__always) mutating func raise(to x: Self) { replace(with: x, where: (x .> self) .| (x .!= x)) }
   @inline(__always) func `where`(_ tap: SIMD16<Int32>, is number: Int32) -> Self {
     Self(repeating: 0).replacing(with: self, where: tap .== SIMD16<Int32>(repeating: number))
   }

@@ -72,7 +72,7 @@ public struct Binary: Operator {
       }
     }
     if case .add = function, shapes[0] == shapes[1], layouts.inputs == [layouts.output, layouts.output] {
-      stage.joins = Ending(adds: true)
+      (stage.joins, stage.passes) = (Ending(adds: true), [0, 1])
     }
     return function.isPiecewiseConstant ? stage.withoutGradient : stage
   }

@@ -66,13 +66,16 @@ public struct Convolution: Operator {
     } backward: { pass in
       guard let gradient = pass.inputGradient(0) else { return }
       kernel.inputGradient(
-        outputGradient: pass.outputGradient, inputGradient: gradient, accumulates: pass.accumulates(0), scratch: pass.scratch)
+        outputGradient: pass.outputGradient, inputGradient: gradient, accumulates: pass.accumulates(0), gates: pass.inputGates,
+        scratch: pass.scratch)
     }
+    stage.closesInputGates = layouts.inputs[0] == .blocked
     stage.ending = { (ending: Ending) in
       { (pass: ForwardPass) in
         let residual = ending.adds ? pass.input(pass.inputCount - 1) : nil
         kernel.forward(
-          input: pass.input(0), output: pass.output, epilogue: Epilogue(residual: residual, lower: ending.lower, upper: ending.upper),
+          input: pass.input(0), output: pass.output,
+          epilogue: Epilogue(residual: residual, lower: ending.lower, upper: ending.upper, gates: pass.gates),
           scratch: pass.scratch)
       }
     }

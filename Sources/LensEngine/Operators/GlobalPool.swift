@@ -89,14 +89,14 @@ public struct GlobalPool: Operator {
     let lanes = V.count, grain = max(1, 4096 / length)
     return Stage(output: output, auxiliaryCount: planes * lanes) { pass in
       let input = pass.input(0), y = pass.output
-      let switches = UnsafeMutableRawPointer(pass.auxiliary).assumingMemoryBound(to: Int32.self)
+      let switches = pass.auxiliary.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: Int32.self) }
       parallel(planes, grain: grain) {
         for plane in $0 {
           let x = input + plane * length * lanes
           var largest = V.all(-.infinity), place = V.tap(0)
           for i in 0..<length { largest.raise(to: V.load(x + i * lanes), Int32(truncatingIfNeeded: i), &place) }
           largest.store(y + plane * lanes)
-          V.store(place, switches + plane * lanes)
+          if let switches { V.store(place, switches + plane * lanes) }
         }
       }
     } backward: { pass in

@@ -32,7 +32,7 @@ public struct GroupNormalization: Operator {
         for row in rows {
           let x = pass.input(0) + row * count, y = pass.output + row * count
           let statistics = Statistics(x, count, epsilon: epsilon)
-          statistics.keep(pass.auxiliary + 2 * row)
+          statistics.keep(pass.auxiliary?.advanced(by: 2 * row))
           for c in 0..<channels {
             let channel = row % groups * channels + c
             let factor = statistics.inverse * scale[channel], bias = bias[channel], mean = statistics.mean

@@ -53,7 +53,7 @@ private func normalization(
       for row in rows {
         let x = pass.input(0) + row * count, y = pass.output + row * count
         let statistics = Statistics(x, count, epsilon: epsilon, centred: centred)
-        statistics.keep(pass.auxiliary + 2 * row)
+        statistics.keep(pass.auxiliary?.advanced(by: 2 * row))
         let mean = statistics.mean, inverse = statistics.inverse
         for i in 0..<count { y[i] = (x[i] - mean) * inverse }
         scale?.withPointer { scale in for i in 0..<count { y[i] *= scale[i] } }

@@ -40,7 +40,7 @@ public struct LocalResponse: Operator {
     // Auxiliary: s. Scratch: dy x s^(-beta - 1).
     return Stage(output: shape, keeps: .inputs, auxiliaryCount: shape.count, scratchCount: shape.count) { pass in
       forEachChunk { start, count in
-        let x = pass.input(0) + start, y = pass.output + start, s = pass.auxiliary + start
+        let x = pass.input(0) + start, y = pass.output + start, s = (pass.auxiliary ?? pass.scratch) + start
         for c in 0..<channels {
           let sum = s + c * pixels
           sum.update(repeating: 0, count: count)

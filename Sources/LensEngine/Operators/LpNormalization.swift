@@ -16,8 +16,8 @@ public struct LpNormalization: Operator {
     guard p == 1 || p == 2 else { throw LensError(.invalidArgument, "p is \(p); it must be 1 or 2") }
     let outer = shape.count(0..<axis), length = shape[axis], inner = shape.count(axis + 1..<shape.rank)
     let grain = max(4096 / max(length, 1), 1)
-    return Stage(output: shape, keeps: .output, auxiliaryCount: outer * inner) { pass in
-      let input = pass.input(0), output = pass.output, norms = pass.auxiliary
+    return Stage(output: shape, keeps: .output, auxiliaryCount: outer * inner, scratchCount: outer * inner) { pass in
+      let input = pass.input(0), output = pass.output, norms = pass.auxiliary ?? pass.scratch
       parallel(outer * inner, grain: grain) { rows in
         for row in rows {
           let start = row / inner * length * inner + row % inner

@@ -29,6 +29,28 @@ public struct MaxPool: Operator {
     }
   }
 
+  /// Forward without switches.
+  private static func largest<V: Lanes>(_: V.Type, _ sweep: Sweep, _ input: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>) {
+    let d = sweep.d, h = sweep.h, w = sweep.w, lanes = V.count
+    sweep.forEachOutputRow { plane, od, oh in
+      let y = output + (plane * sweep.outputPlane + (od * h.outputLength + oh) * w.outputLength) * lanes
+      let x = input + plane * sweep.inputPlane * lanes
+      let rd = d.reaches[od], rh = h.reaches[oh]
+      for ow in 0..<w.outputLength {
+        let rw = w.reaches[ow]
+        var largest = V.all(-.infinity)
+        for kd in 0..<rd.count {
+          for kh in 0..<rh.count {
+            let row = (rd.start + kd * d.dilation) * h.inputLength + rh.start + kh * h.dilation
+            let x = x + (row * w.inputLength + rw.start) * lanes
+            for kw in 0..<rw.count { largest.raise(to: V.load(x + kw * w.dilation * lanes)) }
+          }
+        }
+        largest.store(y + ow * lanes)
+      }
+    }
+  }
+
   /// - auxiliaryCount: floats that hold the switches: for each output the number of its tap (the index in the window).
   private static func stage<V: Lanes, Switch: FixedWidthInteger & SIMDScalar & BitwiseCopyable & Sendable>(
     _: V.Type, _: Switch.Type, _ sweep: Sweep, _ output: Shape, _ auxiliaryCount: Int
@@ -36,7 +58,8 @@ public struct MaxPool: Operator {
     let d = sweep.d, h = sweep.h, w = sweep.w, lanes = V.count
     return Stage(output: output, auxiliaryCount: auxiliaryCount, overwrites: true) { pass in
       let input = pass.input(0), output = pass.output
-      let switches = UnsafeMutableRawPointer(pass.auxiliary).assumingMemoryBound(to: Switch.self)
+      guard let auxiliary = pass.auxiliary else { return MaxPool.largest(V.self, sweep, input, to: output) }
+      let switches = UnsafeMutableRawPointer(auxiliary).assumingMemoryBound(to: Switch.self)
       sweep.forEachOutputRow { plane, od, oh in
         let start = (plane * sweep.outputPlane + (od * h.outputLength + oh) * w.outputLength) * lanes
         let y = output + start, s = switches + start, x = input + plane * sweep.inputPlane * lanes

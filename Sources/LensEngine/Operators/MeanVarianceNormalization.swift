@@ -21,8 +21,8 @@ public struct MeanVarianceNormalization: Operator {
     let lanes = try Broadcasting([shape, kept])
     let rows = kept.count, length = Double(shape.count / rows), step = lanes.step(1)
     return Stage(output: shape, keeps: .output, auxiliaryCount: rows, scratchCount: 2 * rows) { pass in
-      let x = pass.input(0), y = pass.output, deviations = pass.auxiliary
-      let means = pass.scratch
+      let x = pass.input(0), y = pass.output, means = pass.scratch
+      let deviations = pass.auxiliary ?? pass.scratch + rows
       lanes.fold(1, .sum, terms: { run, terms in terms.update(from: x + run.start, count: run.count) }) {
         means[$0] = Float($1 / length)
       }

@@ -47,19 +47,21 @@ public struct Pointwise: Operator {
 
   public func stage(for shapes: [Shape], in layouts: Layouts) -> Stage {
     let function = function, keeps = function.keeps
+    if case .clip(let lower, let upper) = function { return .clamping(shapes[0], layouts.output, lower: lower, upper: upper) }
     let count = layouts.output.floatCount(of: shapes[0])
-    var stage = Stage(output: shapes[0], keeps: keeps, runsInPlace: true) { pass in
+    let stage = Stage(output: shapes[0], keeps: keeps, runsInPlace: true, overwrites: true) { pass in
       let x = pass.input(0), y = pass.output
       parallel(count, grain: 1 << 13) { function.write(x + $0.lowerBound, to: y + $0.lowerBound, count: $0.count) }
     } backward: { pass in
       guard let dx = pass.inputGradient(0) else { return }
       let kept = keeps == .output ? pass.output : pass.input(0), dy = pass.outputGradient
+      let adds = pass.accumulates(0)
       parallel(count, grain: 1 << 13) {
         let i = $0.lowerBound
+        if !adds { (dx + i).update(repeating: 0, count: $0.count) }
         function.addGradient(kept + i, dy + i, to: dx + i, count: $0.count)
       }
     }
-    if case .clip(let lower, let upper) = function { stage.joins = Ending(lower: lower, upper: upper) }
     return function.isPiecewiseConstant ? stage.withoutGradient : stage
   }
 }
@@ -68,7 +70,7 @@ extension Stage {
   /// For functions whose derivative is zero wherever it exists.
   var withoutGradient: Stage {
     var stage = self
-    stage.keeps = []
+    (stage.keeps, stage.overwrites) = ([], false)
     stage.backward = nil
     return stage
   }

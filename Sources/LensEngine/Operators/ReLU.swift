@@ -10,16 +10,22 @@ public struct ReLU: Operator {
   public func layouts(for shapes: [Shape], given: [Layout]) -> Layouts { .following(given) }
 
   public func stage(for shapes: [Shape], in layouts: Layouts) -> Stage {
-    let count = layouts.output.floatCount(of: shapes[0])
-    var stage = Stage(output: shapes[0], keeps: .output, runsInPlace: true, overwrites: true) { pass in
-      Elementwise.rectify(pass.input(0), to: pass.output, count)
+    .clamping(shapes[0], layouts.output, lower: 0, upper: .infinity)
+  }
+}
+
+extension Stage {
+  /// min(max(x, lower), upper), whose derivative is one bit: forward notes where the output is strictly between the bounds.
+  static func clamping(_ shape: Shape, _ layout: Layout, lower: Float, upper: Float) -> Stage {
+    let count = layout.floatCount(of: shape)
+    var stage = Stage(output: shape, auxiliaryCount: (count + 31) / 32, runsInPlace: true, overwrites: true) { pass in
+      Elementwise.clamp(pass.input(0), lower, upper, to: pass.output, gates: pass.gates, count)
     } backward: { pass in
       guard let dx = pass.inputGradient(0) else { return }
-      let y = pass.output, dy = pass.outputGradient
-      guard pass.accumulates(0) else { return Elementwise.rectifyGradient(dy, where: y, to: dx, count) }
-      parallel(count, grain: 1 << 14) { for i in $0 where y[i] > 0 { dx[i] += dy[i] } }
+      Elementwise.gate(pass.outputGradient, pass.gates, to: dx, accumulates: pass.accumulates(0), count)
     }
-    stage.joins = Ending(lower: 0)
+    stage.joins = Ending(lower: lower, upper: upper)
+    stage.isGate = true
     return stage
   }
 }

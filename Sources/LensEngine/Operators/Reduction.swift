@@ -40,8 +40,10 @@ public struct Reduction: Operator {
       case .product: 2
       default: 0
       }
-    return Stage(output: keepsDimensions ? kept : dropped, keeps: function.keeps, auxiliaryCount: notes * count) { pass in
-      function.reduce(lanes, length, pass.input(0), to: pass.output, notes: pass.auxiliary, count: count)
+    return Stage(
+      output: keepsDimensions ? kept : dropped, keeps: function.keeps, auxiliaryCount: notes * count, scratchCount: notes * count
+    ) { pass in
+      function.reduce(lanes, length, pass.input(0), to: pass.output, notes: pass.auxiliary ?? pass.scratch, count: count)
     } backward: { pass in
       guard let dx = pass.inputGradient(0) else { return }
       let keeps = function.keeps, dy = pass.outputGradient, notes = pass.auxiliary

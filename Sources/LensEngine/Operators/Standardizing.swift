@@ -28,7 +28,10 @@ struct Statistics {
 
   init(_ kept: UnsafePointer<Float>) { (mean, inverse) = (kept[0], kept[1]) }
 
-  func keep(_ memory: UnsafeMutablePointer<Float>) { (memory[0], memory[1]) = (mean, inverse) }
+  func keep(_ memory: UnsafeMutablePointer<Float>?) {
+    guard let memory else { return }
+    (memory[0], memory[1]) = (mean, inverse)
+  }
 
   /// With z = (x - mean) * inverse and g = dL/dz: dx += inverse (g - mean(g) - z mean(g z)), the middle term only if centred.
   @inline(__always)

@@ -23,7 +23,7 @@ public struct Variadic: Operator {
     let lanes = try Broadcasting(shapes.map { layouts.output == .blocked ? $0.blocked : $0 })
     let isLinear = function == .sum || function == .mean
     let part = function == .mean ? 1 / Float(shapes.count) : 1
-    return Stage(output: output, keeps: isLinear ? [] : .inputs) { pass in
+    var stage = Stage(output: output, keeps: isLinear ? [] : .inputs) { pass in
       lanes.forEachRun { run in
         let y = pass.output + run.start
         for k in operands { function.combine(pass.input(k) + run.offsets[k], lanes.step(k), isFirst: k == 0, into: y, count: run.count) }
@@ -54,6 +54,8 @@ public struct Variadic: Operator {
         }
       }
     }
+    if function == .sum, shapes.allSatisfy({ $0 == output }) { stage.passes = Array(operands) }
+    return stage
   }
 }
 

@@ -16,7 +16,7 @@ public struct DeconvNetRule: BackwardRule {
     }
     let count = layouts.output.floatCount(of: stage.output)
     var stage = stage
-    stage.keeps = []
+    (stage.keeps, stage.auxiliaryCount) = ([], 0)
     stage.overwrites = false
     stage.backward = { pass in
       guard let dx = pass.inputGradient(0) else { return }
