@@ -15,6 +15,8 @@ public struct TileCall {
   /// Where each tap begins, in floats from the tile's input pointer.
   public var offsets: UnsafePointer<Int>
   public var taps: Int
+  /// So many tiles, one behind the other along the pixels.
+  public var tiles: Int
   /// Products per tap, and floats from one to the next in a planar input.
   public var depth: Int
   public var depthStep: Int
@@ -36,7 +38,7 @@ public struct TileCall {
 
   public init(offsets: UnsafePointer<Int>, bias: Floats) {
     (self.offsets, self.bias) = (offsets, bias)
-    (taps, depth, depthStep) = (0, 16, 1)
+    (taps, tiles, depth, depthStep) = (0, 1, 16, 1)
     (pixelStep, blockStep, weightStep) = (16, 0, 0)
     (accumulates, clamps, lower, upper) = (false, false, 0, 0)
     (gates, gatedBy) = (nil, nil)

@@ -26,16 +26,21 @@ extension CorrelationPlan {
             for group in spec.pack.groups[chunk] {
               let input =
                 isInPlace ? inPlace + group.firstInput * inputStep : Floats(window) + (group.firstInput - inputs.lowerBound) * inputStep
-              let place = ((image * outputBlocks + group.firstBlock) * gridH + firstRow) * gridW * 16
+              let place = place(image * outputBlocks + group.firstBlock, firstRow)
               compute(
-                group, input, spec.scatter == nil ? operands.output + place : staging, place, rows, operands, call,
-                offsets.baseAddress ?? noTaps)
-              if let scatter = spec.scatter { spread(group, staging, image, firstRow, rows, outputBlocks, scatter, operands) }
+                group, input, isStaged ? staging : operands.output + place, place, rows, operands, call, offsets.baseAddress ?? noTaps)
+              if isStaged { spread(group, staging, image, firstRow, rows, outputBlocks, operands) }
             }
           }
         }
       }
     }
+  }
+
+  /// Where the first point of a grid row lies in the output.
+  private func place(_ plane: Int, _ row: Int) -> Int {
+    guard case .pixels(let first, let step) = spec.scatter else { return (plane * gridH + row) * gridW * 16 }
+    return ((plane * spec.outputH + row * step.h + first.h) * spec.outputW + first.w) * 16
   }
 
   /// A band of one group of lanes: pass after pass over the inputs, tile after tile over the pixels.
@@ -44,9 +49,16 @@ extension CorrelationPlan {
     _ call: UnsafeMutablePointer<TileCall>, _ offsets: UnsafePointer<Int>
   ) {
     let taps = spec.rows.count * spec.columns.count
-    let isFlat = isInPlace || window.pitch == gridW
+    let isFlat = isInPlace || (window.pitch == gridW && !isStrided)
     let runs = isFlat ? 1 : rows, width = isFlat ? rows * gridW : gridW
-    let inputPitch = (isInPlace ? 1 : window.pitch) * (spec.kind == .planar ? 1 : 16), outputPitch = gridW * 16
+    let inputPitch = (isInPlace ? 1 : window.pitch) * (spec.kind == .planar ? 1 : 16)
+    var outputPitch = gridW * 16
+    call.pointee.blockStep = (isStaged ? bandRows : gridH) * gridW * 16
+    if isStrided, case .pixels(_, let step) = spec.scatter {
+      outputPitch = step.h * spec.outputW * 16
+      call.pointee.blockStep = spec.outputH * spec.outputW * 16
+      call.pointee.pixelStep = step.w * 16
+    }
     let most =
       spec.kind == .blocked
       ? spec.kernels.blockedPixels(group.blocks)
@@ -58,7 +70,6 @@ extension CorrelationPlan {
     let weightsPerInput = taps * 16 * group.blocks * (spec.kind == .blocked ? 16 : 1)
     call.pointee.depth = spec.kind == .blocked ? 16 : 1
     call.pointee.depthStep = 0
-    call.pointee.blockStep = (spec.scatter == nil ? gridH : bandRows) * gridW * 16
     call.pointee.lower = operands.epilogue.lower
     call.pointee.upper = operands.epilogue.upper
     var first = 0
@@ -66,26 +77,25 @@ extension CorrelationPlan {
       let inputs = min(inputsPerPass, group.inputs - first), isLast = first + inputs >= group.inputs
       call.pointee.taps = spec.kind == .depthwise ? taps : inputs * taps
       call.pointee.offsets = offsets + first * taps
-      call.pointee.accumulates = first > 0 || (operands.accumulates && spec.scatter == nil)
+      call.pointee.accumulates = first > 0 || (operands.accumulates && !isStaged)
       call.pointee.bias = operands.zeros
       if let bias = operands.bias, !call.pointee.accumulates { call.pointee.bias = bias + group.firstBlock * 16 }
       let addend = isLast ? operands.epilogue.residual : nil
-      let gates = isLast ? operands.epilogue.gates : nil, gatedBy = isLast && spec.scatter == nil ? operands.gatedBy : nil
+      let gates = isLast ? operands.epilogue.gates : nil, gatedBy = isLast && !isStaged ? operands.gatedBy : nil
       call.pointee.clamps = isLast && (operands.epilogue.lower > -.infinity || operands.epilogue.upper < .infinity || gates != nil)
-      (call.pointee.gates, call.pointee.gatedBy) = (nil, nil)
       let weights = operands.weights + group.offset + first * weightsPerInput
       var run = 0
       while run < runs {
-        var x = input + run &* inputPitch, y = output + run &* outputPitch, at = place &+ run &* outputPitch, t = 0
-        while t < tiles {
-          let isWide = t < wideTiles, pixels = isWide ? narrow &+ 1 : narrow
-          if let gates { call.pointee.gates = gates + (at >> 4) }
-          if let gatedBy { call.pointee.gatedBy = gatedBy + (at >> 4) }
-          (isWide ? wideTile : narrowTile)(call, x, weights, y, addend.map { $0 + at })
-          x += pixels &* pixel
-          y += pixels &* 16
-          at &+= pixels &* 16
-          t &+= 1
+        let at = place &+ run &* outputPitch, x = input + run &* inputPitch, y = output + run &* outputPitch
+        let gatesHere = gates.map { $0 + (at >> 4) }, gatedHere = gatedBy.map { $0 + (at >> 4) }, addendHere = addend.map { $0 + at }
+        (call.pointee.gates, call.pointee.gatedBy, call.pointee.tiles) = (gatesHere, gatedHere, wideTiles)
+        let beyond = wideTiles &* (narrow &+ 1), step = call.pointee.pixelStep
+        if wideTiles > 0 { wideTile(call, x, weights, y, addendHere) }
+        if wideTiles < tiles {
+          call.pointee.gates = gatesHere.map { $0 + beyond }
+          call.pointee.gatedBy = gatedHere.map { $0 + beyond &* (step >> 4) }
+          call.pointee.tiles = tiles &- wideTiles
+          narrowTile(call, x + beyond &* pixel, weights, y + beyond &* step, addendHere.map { $0 + beyond &* step })
         }
         run &+= 1
       }
@@ -136,10 +146,11 @@ extension CorrelationPlan {
   /// Takes a band from scratch to where it belongs.
   private func spread(
     _ group: PackedShape.Group, _ staging: MutableFloats, _ image: Int, _ firstRow: Int, _ rows: Int, _ outputBlocks: Int,
-    _ scatter: Scatter, _ operands: ConvolutionOperands
+    _ operands: ConvolutionOperands
   ) {
     let h = spec.outputH, w = spec.outputW, blockStep = bandRows * gridW * 16
-    switch scatter {
+    switch spec.scatter {
+    case nil: break
     case .pixels(let first, let step):
       for block in 0..<group.blocks {
         let plane = (image * outputBlocks + group.firstBlock + block) * h * w

@@ -46,6 +46,10 @@ struct CorrelationPlan: ConvolutionPlan {
   /// The grid as this plan walks over it: in place, all points are rows of one.
   let gridH, gridW: Int
   let isInPlace: Bool
+  /// Grid points are `step` pixels apart in the output, and are written there.
+  let isStrided: Bool
+  /// A band is computed in scratch, from where its points are scattered.
+  var isStaged: Bool { spec.scatter != nil && !isStrided }
   let window: Window
   /// Offsets of all taps of all inputs that a group of lanes meets.
   let offsets: [Int]
@@ -66,6 +70,8 @@ struct CorrelationPlan: ConvolutionPlan {
       && spec.gridH == spec.inputH && spec.gridW == spec.inputW
     let gridH = isInPlace ? spec.gridH * spec.gridW : spec.gridH, gridW = isInPlace ? 1 : spec.gridW
     (self.spec, self.isInPlace, self.gridH, self.gridW) = (spec, isInPlace, gridH, gridW)
+    // Narrow grids are better off with all rows of a band as one run of tiles.
+    if case .pixels = spec.scatter { isStrided = spec.kind == .depthwise || gridW >= 12 } else { isStrided = false }
     let groups = spec.pack.groups, taps = spec.rows.count * spec.columns.count, unit = spec.kind == .planar ? 1 : 16
     let largest = groups.map(\.blocks).max() ?? 1
 
@@ -78,7 +84,7 @@ struct CorrelationPlan: ConvolutionPlan {
     let window = Window(spec, bandRows: bandRows)
     self.window = window
     windowCount = isInPlace ? 0 : (chunkInputs.map(\.count).max() ?? 0) * window.planeCount * unit
-    slotCount = windowCount + (spec.scatter == nil ? 0 : largest * 16 * bandRows * gridW)
+    slotCount = windowCount + (spec.scatter == nil || isStrided ? 0 : largest * 16 * bandRows * gridW)
     slots = max(1, min(Threads.count, chunks.count * bands * spec.n))
 
     let inputStep = isInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * unit

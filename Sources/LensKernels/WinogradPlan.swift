@@ -158,13 +158,12 @@ struct WinogradPlan: ConvolutionPlan {
           while first < inputBlocks {
             call.pointee.taps = min(pass, inputBlocks - first)
             call.pointee.accumulates = first > 0
-            var x = Floats(v) + (position * inputStep + first * chunk * 16), y = output
-            for part in 0..<parts {
-              let isWide = part < wide, count = isWide ? narrow + 1 : narrow
-              (isWide ? wideTile : narrowTile)(call, x, weights + first * 256 * group.count, y, nil)
-              x += count * 16
-              y += count * 16
-            }
+            let x = Floats(v) + (position * inputStep + first * chunk * 16), beyond = wide * (narrow + 1) * 16
+            let weights = weights + first * 256 * group.count
+            call.pointee.tiles = wide
+            if wide > 0 { wideTile(call, x, weights, output, nil) }
+            call.pointee.tiles = parts - wide
+            if wide < parts { narrowTile(call, x + beyond, weights, output + beyond, nil) }
             first += pass
           }
         }

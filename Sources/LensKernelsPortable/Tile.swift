@@ -46,7 +46,7 @@ protocol Tile {
   mutating func clamp(_ lower: Vector, _ upper: Vector)
   /// One bit a number: whether it is strictly between the bounds.
   func writeGates(_ g: MutableGates, _ blockStep: Int, _ lower: Vector, _ upper: Vector)
-  mutating func gate(_ g: Gates, _ blockStep: Int)
+  mutating func gate(_ g: Gates, _ pixelStep: Int, _ blockStep: Int)
   func write(_ p: MutableFloats, _ pixelStep: Int, _ blockStep: Int)
   /// The sum of the lanes of each vector, blocks side by side.
   func writeTotals(_ p: MutableFloats, _ pixelStep: Int, _ update: (Float, Int, Int) -> Float, _ pixel: Int)
@@ -61,7 +61,7 @@ struct Leaf1: Tile {
   @inline(__always) mutating func add(_ p: Floats, _ ps: Int, _ bs: Int) { a += load(p) }
   @inline(__always) mutating func clamp(_ l: Vector, _ u: Vector) { a = bound(a, l, u) }
   @inline(__always) func writeGates(_ g: MutableGates, _ bs: Int, _ l: Vector, _ u: Vector) { g[0] = gates(of: a, l, u) }
-  @inline(__always) mutating func gate(_ g: Gates, _ bs: Int) { a = gated(a, g[0]) }
+  @inline(__always) mutating func gate(_ g: Gates, _ ps: Int, _ bs: Int) { a = gated(a, g[0]) }
   @inline(__always) func write(_ p: MutableFloats, _ ps: Int, _ bs: Int) { store(a, p) }
   @inline(__always) func writeTotals(_ p: MutableFloats, _ ps: Int, _ f: (Float, Int, Int) -> Float, _ i: Int) { p[0] = f(total(a), i, 0) }
 }
@@ -83,7 +83,7 @@ struct Leaf2: Tile {
     g[0] = gates(of: a, l, u)
     g[bs] = gates(of: b, l, u)
   }
-  @inline(__always) mutating func gate(_ g: Gates, _ bs: Int) { (a, b) = (gated(a, g[0]), gated(b, g[bs])) }
+  @inline(__always) mutating func gate(_ g: Gates, _ ps: Int, _ bs: Int) { (a, b) = (gated(a, g[0]), gated(b, g[bs])) }
   @inline(__always) func write(_ p: MutableFloats, _ ps: Int, _ bs: Int) {
     store(a, p)
     store(b, p + bs)
@@ -113,7 +113,9 @@ struct Leaf3: Tile {
     g[bs] = gates(of: b, l, u)
     g[2 &* bs] = gates(of: c, l, u)
   }
-  @inline(__always) mutating func gate(_ g: Gates, _ bs: Int) { (a, b, c) = (gated(a, g[0]), gated(b, g[bs]), gated(c, g[2 &* bs])) }
+  @inline(__always) mutating func gate(_ g: Gates, _ ps: Int, _ bs: Int) {
+    (a, b, c) = (gated(a, g[0]), gated(b, g[bs]), gated(c, g[2 &* bs]))
+  }
   @inline(__always) func write(_ p: MutableFloats, _ ps: Int, _ bs: Int) {
     store(a, p)
     store(b, p + bs)
@@ -147,7 +149,7 @@ struct Leaf4: Tile {
     g[2 &* bs] = gates(of: c, l, u)
     g[3 &* bs] = gates(of: d, l, u)
   }
-  @inline(__always) mutating func gate(_ g: Gates, _ bs: Int) {
+  @inline(__always) mutating func gate(_ g: Gates, _ ps: Int, _ bs: Int) {
     (a, b, c, d) = (gated(a, g[0]), gated(b, g[bs]), gated(c, g[2 &* bs]), gated(d, g[3 &* bs]))
   }
   @inline(__always) func write(_ p: MutableFloats, _ ps: Int, _ bs: Int) {
@@ -186,9 +188,9 @@ struct Pair<A: Tile, B: Tile>: Tile where A.Row == B.Row {
     a.writeGates(g, bs, l, u)
     b.writeGates(g + A.pixels, bs, l, u)
   }
-  @inline(__always) mutating func gate(_ g: Gates, _ bs: Int) {
-    a.gate(g, bs)
-    b.gate(g + A.pixels, bs)
+  @inline(__always) mutating func gate(_ g: Gates, _ ps: Int, _ bs: Int) {
+    a.gate(g, ps, bs)
+    b.gate(g + A.pixels &* ps, ps, bs)
   }
   @inline(__always) func write(_ p: MutableFloats, _ ps: Int, _ bs: Int) {
     a.write(p, ps, bs)

@@ -11,16 +11,19 @@ import LensKernelTable
   return T(T.Row(call.pointee.bias, 16))
 }
 
-@inline(__always) private func finish<T: Tile>(_ result: T, _ call: UnsafePointer<TileCall>, _ output: MutableFloats, _ addend: Floats?) {
+/// - pixel: of the tile, counted from the call's first.
+@inline(__always) private func finish<T: Tile>(
+  _ result: T, _ call: UnsafePointer<TileCall>, _ output: MutableFloats, _ addend: Floats?, _ pixel: Int
+) {
   var tile = result
   let pixelStep = call.pointee.pixelStep, blockStep = call.pointee.blockStep
-  if let addend { tile.add(addend, pixelStep, blockStep) }
+  if let addend { tile.add(addend + pixel &* pixelStep, pixelStep, blockStep) }
   if call.pointee.clamps {
     let lower = splat(call.pointee.lower), upper = splat(call.pointee.upper)
     tile.clamp(lower, upper)
-    if let gates = call.pointee.gates { tile.writeGates(gates, blockStep >> 4, lower, upper) }
+    if let gates = call.pointee.gates { tile.writeGates(gates + pixel, blockStep >> 4, lower, upper) }
   }
-  if let gates = call.pointee.gatedBy { tile.gate(gates, blockStep >> 4) }
+  if let gates = call.pointee.gatedBy { tile.gate(gates + pixel &* (pixelStep >> 4), pixelStep >> 4, blockStep >> 4) }
   tile.write(output, pixelStep, blockStep)
 }
 
@@ -31,55 +34,74 @@ import LensKernelTable
 @inline(__always) func blocked<T: Tile>(
   _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
 ) {
-  var tile = started(T.self, call, y)
-  let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth
-  var w = w, tap = 0
-  while tap < taps {
-    let p = x + offsets[tap]
-    var k = 0
-    repeat {
-      tile.add(p + k, 16, T.Row(w, 16))
-      w += 16 &* T.Row.blocks
-      k &+= 1
-    } while k < depth
-    tap &+= 1
-  }
-  finish(tile, call, y, addend)
+  let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth, tiles = call.pointee.tiles
+  var x = x, y = y, done = 0
+  repeat {
+    var tile = started(T.self, call, y)
+    var w = w, tap = 0
+    while tap < taps {
+      let p = x + offsets[tap]
+      var k = 0
+      repeat {
+        tile.add(p + k, 16, T.Row(w, 16))
+        w += 16 &* T.Row.blocks
+        k &+= 1
+      } while k < depth
+      tap &+= 1
+    }
+    finish(tile, call, y, addend, done &* T.pixels)
+    x += 16 &* T.pixels
+    y += T.pixels &* call.pointee.pixelStep
+    done &+= 1
+  } while done < tiles
 }
 
 /// The same where neighbouring pixels are neighbouring floats: planar pictures, packed matrices.
 @inline(__always) func planar<T: Tile>(
   _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
 ) {
-  var tile = started(T.self, call, y)
   let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth, step = call.pointee.depthStep
-  var w = w, tap = 0
-  while tap < taps {
-    var p = x + offsets[tap], k = 0
-    repeat {
-      tile.add(p, 1, T.Row(w, 16))
-      w += 16 &* T.Row.blocks
-      p += step
-      k &+= 1
-    } while k < depth
-    tap &+= 1
-  }
-  finish(tile, call, y, addend)
+  let tiles = call.pointee.tiles
+  var x = x, y = y, done = 0
+  repeat {
+    var tile = started(T.self, call, y)
+    var w = w, tap = 0
+    while tap < taps {
+      var p = x + offsets[tap], k = 0
+      repeat {
+        tile.add(p, 1, T.Row(w, 16))
+        w += 16 &* T.Row.blocks
+        p += step
+        k &+= 1
+      } while k < depth
+      tap &+= 1
+    }
+    finish(tile, call, y, addend, done &* T.pixels)
+    x += T.pixels
+    y += T.pixels &* call.pointee.pixelStep
+    done &+= 1
+  } while done < tiles
 }
 
 /// y[pixel][lane] += Σ over taps: x[offsets[tap] + 16·pixel + lane] · w[tap][lane].
 @inline(__always) func depthwise<T: Tile>(
   _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
 ) {
-  var tile = started(T.self, call, y)
-  let offsets = call.pointee.offsets, taps = call.pointee.taps
-  var w = w, tap = 0
-  while tap < taps {
-    tile.addLanes(x + offsets[tap], 16, T.Row(w, 16))
-    w += 16
-    tap &+= 1
-  }
-  finish(tile, call, y, addend)
+  let offsets = call.pointee.offsets, taps = call.pointee.taps, tiles = call.pointee.tiles
+  var x = x, y = y, done = 0
+  repeat {
+    var tile = started(T.self, call, y)
+    var w = w, tap = 0
+    while tap < taps {
+      tile.addLanes(x + offsets[tap], 16, T.Row(w, 16))
+      w += 16
+      tap &+= 1
+    }
+    finish(tile, call, y, addend, done &* T.pixels)
+    x += 16 &* T.pixels
+    y += T.pixels &* call.pointee.pixelStep
+    done &+= 1
+  } while done < tiles
 }
 
 /// Rows of `x` times rows of `w`, both contiguous along the sum: whole vectors lane by lane, then the lanes,

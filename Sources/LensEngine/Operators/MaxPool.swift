@@ -24,8 +24,23 @@ public struct MaxPool: Operator {
     switch (layouts.output, sweep.tapCount <= 256) {
     case (.plain, true): return MaxPool.stage(Float.self, UInt8.self, sweep, output, (count + 3) / 4)
     case (.plain, false): return MaxPool.stage(Float.self, Int32.self, sweep, output, count)
-    case (.blocked, true): return MaxPool.stage(SIMD16<Float>.self, UInt8.self, sweep, output, (count + 3) / 4)
+    case (.blocked, true): return MaxPool.blockedStage(sweep, output, (count + 3) / 4)
     case (.blocked, false): return MaxPool.stage(SIMD16<Float>.self, Int32.self, sweep, output, count)
+    }
+  }
+
+  private static func blockedStage(_ sweep: Sweep, _ output: Shape, _ auxiliaryCount: Int) -> Stage {
+    let runs = Table(sweep.columnRuns()), loops = Kernels.selected.pooling
+    @Sendable func switches(_ auxiliary: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<UInt8> {
+      UnsafeMutableRawPointer(auxiliary).assumingMemoryBound(to: UInt8.self)
+    }
+    return Stage(output: output, auxiliaryCount: auxiliaryCount, overwrites: true) { pass in
+      let x = pass.input(0), y = pass.output, taps = pass.auxiliary.map(switches)
+      sweep.forEachRun(runs) { call, at, place in loops.largest(call, x + at, y + place, taps.map { $0 + place }) }
+    } backward: { pass in
+      guard let dx = pass.inputGradient(0) else { return }
+      let dy = pass.outputGradient, taps = switches(pass.auxiliary)
+      sweep.forEachRunBack(runs, clearing: pass.accumulates(0) ? nil : dx) { loops.largestGradient($0, dy + $2, taps + $2, dx + $1) }
     }
   }
 
