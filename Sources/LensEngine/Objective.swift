@@ -90,9 +90,10 @@ public struct Activations {
 /// Where an objective adds its derivative.
 public struct Seeds {
   private let prepared: Prepared?
+  private let lane: Int
   private let weight: Float
 
-  init(_ prepared: Prepared?, weight: Float) { (self.prepared, self.weight) = (prepared, weight) }
+  init(_ prepared: Prepared?, lane: Int = 0, weight: Float) { (self.prepared, self.lane, self.weight) = (prepared, lane, weight) }
 
   /// Where nobody asks for a derivative.
   static var none: Seeds { Seeds(nil, weight: 0) }
@@ -100,10 +101,10 @@ public struct Seeds {
   /// `body` gets the gradient of `layer`, of the layer's shape, and the factor to multiply what it adds with.
   public func add(at layer: Layer, _ body: (UnsafeMutablePointer<Float>, Float) -> Void) {
     guard let prepared, let slot = prepared.plan.gradientSlots[prepared.step(of: layer)] else { return }
-    body(prepared.slots[slot], weight)
+    body(prepared.slots(lane)[slot], weight)
   }
 
-  func scaled(by factor: Float) -> Seeds { Seeds(prepared, weight: weight * factor) }
+  func scaled(by factor: Float) -> Seeds { Seeds(prepared, lane: lane, weight: weight * factor) }
 }
 
 extension Prepared {

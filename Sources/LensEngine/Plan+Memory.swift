@@ -21,7 +21,7 @@ extension Plan {
   private var endTime: Int { forwardOrder.count + backwardOrder.count + 1 }
 
   private mutating func addSlot(_ node: String, _ role: Slot.Role, _ count: Int, alive: ClosedRange<Int>) -> Int {
-    slots.append(Slot(node: node, role: role, count: count, alive: alive))
+    slots.append(Slot(node: node, role: role, count: count, lanes: role == .gradient ? request.lanes : 1, alive: alive))
     return slots.count - 1
   }
 
@@ -140,14 +140,14 @@ extension Plan {
 
   /// Largest first, each at the lowest address where no slot alive at the same time lies.
   private mutating func assignOffsets() {
-    let order = slots.indices.filter { slots[$0].role != .external }.sorted { slots[$0].count > slots[$1].count }
+    let order = slots.indices.filter { slots[$0].role != .external }.sorted { slots[$0].extent > slots[$1].extent }
     var placed: [Int] = []  // by offset
     for index in order {
-      let count = Plan.rounded(slots[index].count)
+      let count = slots[index].extent
       var offset = 0
       for other in placed where slots[other].alive.overlaps(slots[index].alive) {
         if slots[other].offset >= offset + count { break }
-        offset = max(offset, slots[other].offset + Plan.rounded(slots[other].count))
+        offset = max(offset, slots[other].offset + slots[other].extent)
       }
       slots[index].offset = offset
       arenaCount = max(arenaCount, offset + count)
@@ -155,7 +155,11 @@ extension Plan {
       placed.insert(index, at: position)
     }
   }
+}
 
-  /// Whole cache lines, one to spare, so that no two slots meet in one.
-  static func rounded(_ count: Int) -> Int { (count + 31) / 16 * 16 }
+extension Plan.Slot {
+  /// Floats of one lane in whole cache lines, one to spare, so that no two slots meet in one.
+  var laneStep: Int { (count + 31) / 16 * 16 }
+  /// Floats of the arena.
+  var extent: Int { lanes * laneStep }
 }

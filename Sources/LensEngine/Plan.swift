@@ -17,6 +17,8 @@ public struct Plan: Sendable {
     /// Layers with respect to which the objective is differentiated.
     var wrt: [Layer] = []
     var rules: String = RuleMap.gradient.name
+    /// Objectives that go back together over one forward pass. Each has gradients of its own, a lane of every gradient slot.
+    var lanes = 1
   }
 
   public struct Slot: Sendable {
@@ -28,6 +30,8 @@ public struct Plan: Sendable {
     public let node: String
     public internal(set) var role: Role
     public let count: Int
+    /// How many times `count` floats it is, one behind the other in whole cache lines.
+    public internal(set) var lanes = 1
     public internal(set) var offset = 0
     public internal(set) var alive: ClosedRange<Int>
   }

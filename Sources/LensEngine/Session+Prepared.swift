@@ -2,10 +2,13 @@
 import LensKernels
 import LensTensors
 
-/// A plan with its table of addresses.
+/// A plan with its tables of addresses: one for each lane of gradients; everything else is the same in all of them.
 final class Prepared {
   let plan: Plan
+  /// Of the first lane.
   let slots: UnsafeMutablePointer<UnsafeMutablePointer<Float>>
+  private var tableCount: Int { plan.slots.count + 1 }
+  func slots(_ lane: Int) -> UnsafeMutablePointer<UnsafeMutablePointer<Float>> { slots + lane * tableCount }
   /// The forward call of each step.
   let forward: [@Sendable (ForwardPass) -> Void]
   /// For each result (gradients, then activations): the slot that is the caller's memory, or nil where it is copied at the end.
@@ -13,7 +16,7 @@ final class Prepared {
 
   init(_ plan: Plan) {
     self.plan = plan
-    slots = .allocate(capacity: plan.slots.count + 1)
+    slots = .allocate(capacity: (plan.slots.count + 1) * plan.request.lanes)
     forward = plan.steps.map { step in
       step.call.flatMap { call in plan.steps[call.producer].stage.ending?(call.ending) } ?? step.stage.forward
     }
@@ -28,24 +31,41 @@ final class Prepared {
 
   deinit { slots.deallocate() }
 
-  func bind(arena: UnsafeMutablePointer<Float>, inputs: [Tensor], results: [UnsafeMutablePointer<Float>]) {
-    for index in plan.slots.indices { slots[index] = arena + plan.slots[index].offset }
-    for (slot, tensor) in plan.constants { slots[slot] = UnsafeMutablePointer(mutating: tensor.pointer) }
-    for (index, tensor) in zip(plan.inputs, inputs) { slots[plan.valueSlots[index]] = UnsafeMutablePointer(mutating: tensor.pointer) }
-    for (slot, memory) in zip(written, results) { if let slot { slots[slot] = memory } }
+  /// - results: memory for each gradient, of all lanes, then for each activation
+  /// - groups: calls that fill a lane of the results one after the other
+  func bind(arena: UnsafeMutablePointer<Float>, inputs: [Tensor], results: [UnsafeMutablePointer<Float>], groups: Int = 1) {
+    for lane in 0..<plan.request.lanes {
+      let slots = slots(lane)
+      for (index, slot) in plan.slots.enumerated() { slots[index] = arena + slot.offset + (slot.lanes > 1 ? lane * slot.laneStep : 0) }
+      for (slot, tensor) in plan.constants { slots[slot] = UnsafeMutablePointer(mutating: tensor.pointer) }
+      for (index, tensor) in zip(plan.inputs, inputs) { slots[plan.valueSlots[index]] = UnsafeMutablePointer(mutating: tensor.pointer) }
+      for (position, memory) in results.enumerated() {
+        if let slot = written[position] { slots[slot] = memory + offset(of: position, lane, groups) }
+      }
+    }
   }
 
-  func clear(_ slot: Int) { slots[slot].update(repeating: 0, count: plan.slots[slot].count) }
+  /// Of a lane in a result.
+  private func offset(of position: Int, _ lane: Int, _ groups: Int) -> Int {
+    position < plan.wrt.count ? lane * groups * plan.steps[plan.wrt[position]].shape.count : 0
+  }
+
+  func clear(_ slot: Int) {
+    for lane in 0..<plan.request.lanes { slots(lane)[slot].update(repeating: 0, count: plan.slots[slot].count) }
+  }
 
   /// Copies the results that were not written in place.
-  func collect(_ results: [UnsafeMutablePointer<Float>]) {
+  func collect(_ results: [UnsafeMutablePointer<Float>], groups: Int = 1) {
     for (position, step) in (plan.wrt + plan.taps).enumerated() where written[position] == nil {
-      let slot = position < plan.wrt.count ? plan.gradientSlots[step]! : plan.valueSlots[step]
-      let shape = plan.steps[step].shape
-      if plan.steps[step].layout == .plain {
-        results[position].update(from: slots[slot], count: shape.count)
-      } else {
-        reorder(UnsafePointer(slots[slot]), plan.steps[step].layout, to: results[position], .plain, shape: shape, accumulates: false)
+      let isGradient = position < plan.wrt.count
+      let slot = isGradient ? plan.gradientSlots[step]! : plan.valueSlots[step], shape = plan.steps[step].shape
+      for lane in 0..<(isGradient ? plan.request.lanes : 1) {
+        let source = UnsafePointer(slots(lane)[slot]), result = results[position] + offset(of: position, lane, groups)
+        if plan.steps[step].layout == .plain {
+          result.update(from: source, count: shape.count)
+        } else {
+          reorder(source, plan.steps[step].layout, to: result, .plain, shape: shape, accumulates: false)
+        }
       }
     }
   }

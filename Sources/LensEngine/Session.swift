@@ -58,7 +58,7 @@ public final class Session {
   /// - into: memory for each result, or nil to have it allocated.
   /// - Throws: `.shapeMismatch`, `.notFound`, `.outOfMemory`, `.cancelled`.
   public func activations(of inputs: [Tensor], at layers: [Layer], into memory: [UnsafeMutablePointer<Float>]? = nil) throws -> [Tensor] {
-    try call(Plan.Request(inputs: inputs.map(\.shape), taps: layers), .gradient, inputs, objective: nil, memory).activations
+    try call(Plan.Request(inputs: inputs.map(\.shape), taps: layers), .gradient, inputs, [], memory)[0].activations
   }
 
   /// The objective's value and its derivative with respect to `layers`.
@@ -70,7 +70,23 @@ public final class Session {
     rules: RuleMap = .gradient, into memory: [UnsafeMutablePointer<Float>]? = nil
   ) throws -> GradientResult {
     let request = Plan.Request(inputs: inputs.map(\.shape), taps: taps, seeds: objective.layers, wrt: layers, rules: rules.name)
-    return try call(request, rules, inputs, objective: objective, memory)
+    return try call(request, rules, inputs, [objective], memory)[0]
+  }
+
+  /// Several objectives on one forward pass: what `gradient` gives for each of them, to the last bit.
+  ///
+  /// They go back together, layer by layer, so that a layer's weights are fetched once for all. Their gradients take
+  /// memory side by side.
+  ///
+  /// - activations: layers whose activations are wanted as well; every result has the same.
+  public func gradients(
+    of objectives: [Objective], at inputs: [Tensor], wrt layers: [Layer] = [.input], activations taps: [Layer] = [],
+    rules: RuleMap = .gradient
+  ) throws -> [GradientResult] {
+    guard !objectives.isEmpty else { return [] }
+    var request = Plan.Request(inputs: inputs.map(\.shape), taps: taps, wrt: layers, rules: rules.name, lanes: objectives.count)
+    for layer in objectives.flatMap(\.layers) where !request.seeds.contains(layer) { request.seeds.append(layer) }
+    return try call(request, rules, inputs, objectives, nil)
   }
 
   /// The table of a gradient's (or, without an objective, an output's) memory.
@@ -86,27 +102,31 @@ public final class Session {
 
   /// Runs `request` on the whole batch, or image by image where the file fixes the batch size.
   private func call(
-    _ request: Plan.Request, _ rules: RuleMap, _ inputs: [Tensor], objective: Objective?, _ memory: [UnsafeMutablePointer<Float>]?
-  ) throws -> GradientResult {
+    _ request: Plan.Request, _ rules: RuleMap, _ inputs: [Tensor], _ objectives: [Objective], _ memory: [UnsafeMutablePointer<Float>]?
+  ) throws -> [GradientResult] {
     try network.validate(request.inputs)
     let (prepared, groups) = try batched(request, rules)
-    let plan = prepared.plan
-    let wanted = plan.wrt.map { plan.steps[$0].shape } + plan.taps.map { plan.steps[$0].shape }
-    let shapes = wanted.map { $0.repeated(groups) }
+    let plan = prepared.plan, gradientCount = plan.wrt.count
+    let wanted = (plan.wrt + plan.taps).map { plan.steps[$0].shape }
+    let shapes = wanted.enumerated().map { $1.repeated(groups * ($0 < gradientCount ? request.lanes : 1)) }
     let results = try memory.map { zip($0, shapes).map { Tensor(borrowing: $0, shape: $1) } } ?? shapes.map { try Tensor(allocating: $0) }
 
-    var value = Objective.Value()
+    var values = [Objective.Value](repeating: .init(), count: request.lanes)
     let groupSize = request.inputs[0].rank == 0 ? 1 : plan.request.inputs[0].n
     for group in 0..<groups {
       let parts = groups == 1 ? inputs : zip(inputs, plan.request.inputs).map { $0.part(group, shape: $1) }
       let pointers = zip(results, wanted).map { UnsafeMutablePointer(mutating: $0.pointer) + group * $1.count }
-      let part = try run(prepared, parts, objective, firstImage: group * groupSize, results: pointers)
-      value.scores += part.scores
-      value.targets += part.targets
+      for (lane, part) in try run(prepared, parts, objectives, group * groupSize, pointers, groups).enumerated() {
+        values[lane].scores += part.scores
+        values[lane].targets += part.targets
+      }
     }
-    return GradientResult(
-      scores: value.scores, targets: value.targets, gradients: Array(results[..<plan.wrt.count]),
-      activations: Array(results[plan.wrt.count...]))
+    return values.enumerated().map { lane, value in
+      GradientResult(
+        scores: value.scores, targets: value.targets,
+        gradients: zip(results[..<gradientCount], wanted).map { request.lanes == 1 ? $0 : $0.part(lane, shape: $1.repeated(groups)) },
+        activations: Array(results[gradientCount...]))
+    }
   }
 
   /// The plan for a request and how often it is run: once, or once for each group of as many images as the file declares.
@@ -142,33 +162,37 @@ public final class Session {
   // MARK: Running
 
   private func run(
-    _ prepared: Prepared, _ inputs: [Tensor], _ objective: Objective?, firstImage: Int, results: [UnsafeMutablePointer<Float>]
-  ) throws -> Objective.Value {
+    _ prepared: Prepared, _ inputs: [Tensor], _ objectives: [Objective], _ firstImage: Int, _ results: [UnsafeMutablePointer<Float>],
+    _ groups: Int
+  ) throws -> [Objective.Value] {
     let plan = prepared.plan
     try reserve(plan)
-    prepared.bind(arena: arena!.base, inputs: inputs, results: results)
-    let slots = UnsafePointer(prepared.slots)
+    prepared.bind(arena: arena!.base, inputs: inputs, results: results, groups: groups)
 
     for index in plan.forwardOrder {
       if interrupt?() == true { throw LensError(.cancelled, "stopped before '\(plan.steps[index].name)'") }
-      prepared.forward[index](ForwardPass(slots: slots, ports: plan.steps[index].forward))
+      prepared.forward[index](ForwardPass(slots: UnsafePointer(prepared.slots), ports: plan.steps[index].forward))
       observer?(StepCall(plan.steps[index], isBackward: false))
     }
-    var value = Objective.Value()
-    if let objective {
+    var values: [Objective.Value] = []
+    if !objectives.isEmpty {
       for slot in plan.cleared[0] { prepared.clear(slot) }
-      value = try objective.evaluate(
-        Activations(prepared, firstImage: firstImage), Seeds(prepared, weight: 1))
+      let activations = Activations(prepared, firstImage: firstImage)
+      for (lane, objective) in objectives.enumerated() {
+        values.append(try objective.evaluate(activations, Seeds(prepared, lane: lane, weight: 1)))
+      }
       for (position, index) in plan.backwardOrder.enumerated() {
         if interrupt?() == true { throw LensError(.cancelled, "stopped on the way back at '\(plan.steps[index].name)'") }
         for slot in plan.cleared[position + 1] { prepared.clear(slot) }
-        plan.steps[index].stage.backward?(BackwardPass(slots: slots, ports: plan.steps[index].backward))
+        for lane in objectives.indices {
+          plan.steps[index].stage.backward?(BackwardPass(slots: UnsafePointer(prepared.slots(lane)), ports: plan.steps[index].backward))
+        }
         observer?(StepCall(plan.steps[index], isBackward: true))
       }
     }
-    prepared.collect(results)
+    prepared.collect(results, groups: groups)
     withExtendedLifetime(inputs) {}
-    return value
+    return values
   }
 
   /// Arenas below this are asked of the system without a look at what it has left.

@@ -91,6 +91,26 @@ private func residualNetwork() throws -> Network {
     }
   }
 
+  @Test func severalObjectivesGoBackOverOneForwardPass() throws {
+    let network = try residualNetwork(), session = Session(network)
+    var random = Random(seed: 5)
+    let objectives: [Objective] = [.half(.output), .half("once"), 3 * .half("body"), .half(.output) - .half("again")]
+    for (rules, count) in [(RuleMap.gradient, 1), (.gradient, 3), (.guided, 2), (.deconvnet, 2)] {
+      let image = Tensor.normal([count, 3, 9, 7], deviation: 3, using: &random)
+      let together = try session.gradients(
+        of: objectives, at: [image], wrt: [.input, "relu6", "twice"], activations: ["sum"], rules: rules)
+      for (objective, result) in zip(objectives, together) {
+        let alone = try Session(network).gradient(
+          of: objective, at: [image], wrt: [.input, "relu6", "twice"], activations: ["sum"], rules: rules)
+        #expect(result.scores == alone.scores && result.targets == alone.targets)
+        for (a, b) in zip(result.gradients + result.activations, alone.gradients + alone.activations) {
+          #expect(a.shape == b.shape && a.values == b.values, "\(objective), \(rules.name), \(count)")
+        }
+      }
+    }
+    #expect(try session.gradients(of: [], at: [Tensor([1, 3, 9, 7])]).isEmpty)
+  }
+
   /// Deconvnet keeps nothing of a clamp, so that a convolution could take over both.
   @Test func clampsWithNothingInCommonStayTwo() throws {
     let network = try Network.chain(

@@ -35,6 +35,17 @@ private func diamond(_ shape: [Int]) throws -> Network {
     #expect(result.gradients[1].values == zip(x.values, y.values).map { $0 > 0 ? 2 * $1 * $0 : 0 })
   }
 
+  @Test func severalObjectivesOfAFileMadeForOneImage() throws {
+    let session = Session(try diamond([1, 4]))
+    let x = Tensor([3, 4], [1, -2, 3, 0.5, -1, 2, -3, 4, 7, 8, -9, 1])
+    let objectives: [Objective] = [.half(.output), 2 * .half("a"), .half("double")]
+    let together = try session.gradients(of: objectives, at: [x], wrt: [.input, "a"])
+    for (objective, result) in zip(objectives, together) {
+      let alone = try session.gradient(of: objective, at: [x], wrt: [.input, "a"])
+      #expect(result.gradients.map(\.values) == alone.gradients.map(\.values) && result.scores == alone.scores)
+    }
+  }
+
   @Test func everyRequestOfLayersGivesTheSameNumbers() throws {
     let session = Session(try diamond([-1, 4]))
     let x = Tensor([1, 4], [1, -2, 3, 0.5])
