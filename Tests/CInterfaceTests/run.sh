@@ -34,6 +34,22 @@ if grep -vE '^(libc|libm|libstdc\+\+|libgcc_s|libpthread|libdl|ld-linux.*)\.so' 
   exit 1
 fi
 
+step "no code for a newer CPU stands under a name that the linker may share"
+for variant in AVX2 AVX512; do
+  shopt -s nullglob
+  objects=(.build/release/LensKernels$variant.build/*.o)
+  shopt -u nullglob
+  [[ $(uname -m) != x86_64 ]] || [[ ${#objects[@]} -gt 0 ]] || { echo "no objects of LensKernels$variant" >&2; exit 1; }
+  [[ ${#objects[@]} -eq 0 ]] && continue
+  # Weak symbols; those of the module itself are nobody else's, and the rest of what is let through is data.
+  nm "${objects[@]}" | awk '$2 ~ /^[WV]$/ { print $3 }' > "$out/weak.txt"
+  [[ -s "$out/weak.txt" ]] || { echo "nm shows no weak symbols at all: this check looks at the wrong files" >&2; exit 1; }
+  if grep -vE "LensKernels$variant|^__swift_reflection_version$|^symbolic$" "$out/weak.txt"; then
+    echo "LensKernels$variant has the weak symbols above" >&2
+    exit 1
+  fi
+done
+
 step "the contract"
 gcc -std=c11 -O1 -g -D_POSIX_C_SOURCE=200809L "${warnings[@]}" -o "$out/abi_test" $here/abi_test.c "${link[@]}"
 "$out/abi_test" "$here/../Goldens/networks/plain/torchscript.onnx"
