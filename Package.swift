@@ -68,7 +68,7 @@ var package = Package(
     // Optimised for the sake of the definitions that kernels are compared with.
     .testTarget(
       name: "LensKernelsTests", dependencies: ["LensKernels", "LensTestSupport", "COpenBLAS"], swiftSettings: language + optimized),
-    .testTarget(name: "LensEngineTests", dependencies: ["LensEngine", "LensTestSupport"], swiftSettings: language),
+    .testTarget(name: "LensEngineTests", dependencies: ["LensEngine", "LensKernels", "LensTestSupport"], swiftSettings: language),
     .testTarget(
       name: "LensModelsTests",
       dependencies: [

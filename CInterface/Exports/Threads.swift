@@ -7,7 +7,8 @@ import LensTensors
 public func cnnlens_set_thread_count(_ count: Int64) -> cnnlens_status {
   status {
     guard count >= 0, count <= 256 else { throw invalid("count is \(count); it must be 1...256, or 0 for the CPUs of this process") }
-    Threads.count = count == 0 ? Threads.available : Int(count)
+    // More threads than CPUs would only wait for each other.
+    Threads.count = count == 0 ? Threads.available : min(Int(count), Threads.available)
   }
 }
 

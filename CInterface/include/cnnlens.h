@@ -86,7 +86,8 @@ typedef int32_t (*cnnlens_progress)(int64_t step, int64_t steps, float value, vo
 
 /* ---- Threads ------------------------------------------------------------------------------------------- */
 
-/* How many threads one call computes with; at first, the CPUs that this process may use. 0 puts that back. */
+/* How many threads one call computes with; at first, the CPUs that this process may use, and never
+   more: they would only wait for each other. 0 puts that back. */
 CNNLENS_API cnnlens_status cnnlens_set_thread_count(int64_t count);
 CNNLENS_API int64_t cnnlens_thread_count(void);
 

@@ -19,6 +19,8 @@ public struct Plan: Sendable {
     var rules: String = RuleMap.gradient.name
     /// Objectives that go back together over one forward pass. Each has gradients of its own, a lane of every gradient slot.
     var lanes = 1
+    /// Kernels ask for as much scratch as so many threads need, and take no more threads later.
+    var threads = Threads.count
   }
 
   public struct Slot: Sendable {

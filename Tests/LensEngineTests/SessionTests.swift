@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import LensEngine
+import LensKernels
 import LensTensors
 import LensTestSupport
 import Testing
@@ -44,6 +45,28 @@ private func diamond(_ shape: [Int]) throws -> Network {
       let alone = try session.gradient(of: objective, at: [x], wrt: [.input, "a"])
       #expect(result.gradients.map(\.values) == alone.gradients.map(\.values) && result.scores == alone.scores)
     }
+  }
+
+  /// A plan made for one thread has scratch for one; a session that is then given more must not go on with it.
+  @Test func plansAreMadeAgainForMoreThreads() throws {
+    defer { Threads.count = Threads.available }
+    var random = Random(seed: 3)
+    let convolution = Convolution(
+      weights: .normal([32, 32, 3, 3], using: &random), bias: nil, dilations: [2, 2], padding: [2, 2, 2, 2])
+    let session = Session(
+      Network(
+        try BuiltSource([[1, 32, 64, 64]]) { shapes in
+          var graph = Graph()
+          graph.outputs = [try graph.add(convolution, [graph.addInput("x", shapes[0])], named: "convolution")]
+          return graph
+        }, name: "one"))
+    let image = Tensor.normal([1, 32, 64, 64], using: &random)
+    Threads.count = 1
+    let one = try session.gradient(of: .half(.output), at: [image]), bytes = session.arenaBytes
+    Threads.count = 4
+    let four = try session.gradient(of: .half(.output), at: [image])
+    #expect(session.arenaBytes > bytes)
+    #expect(one.gradients[0].values == four.gradients[0].values)
   }
 
   @Test func everyRequestOfLayersGivesTheSameNumbers() throws {

@@ -193,6 +193,8 @@ def test_threads_can_be_set():
     assert before >= 1
     cl.set_num_threads(1)
     assert cl.get_num_threads() == 1
+    cl.set_num_threads(before + 3)
+    assert cl.get_num_threads() == before
     cl.set_num_threads(0)
     assert cl.get_num_threads() == before
     with pytest.raises(cl.InvalidArgument):

@@ -107,7 +107,8 @@ def from_torch(
 
 
 def set_num_threads(count: int) -> None:
-    """How many threads a call computes with. 0: the CPUs that this process may use, as at first."""
+    """How many threads a call computes with. 0: the CPUs that this process may use, as at first; more than those are
+    not taken, for they would only wait for each other."""
     _native.set_thread_count(count)
 
 
