@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,7 +21,10 @@ class Failure(Exception):
 
 
 class Worker:
-    """A process with one engine. It is kept alive between requests; `load` starts it again after it was lost."""
+    """A process with one engine. It is kept alive between requests; `load` starts it again after it was lost.
+
+    It is stopped while it has nothing to answer, so that no thread of it spins while another engine is timed.
+    """
 
     def __init__(self, name: str, log: Path, command: Sequence[str] | None = None) -> None:
         self.name = name
@@ -47,6 +51,7 @@ class Worker:
                 raise Failure(self._why_lost)
             self.start()
         assert self._process is not None and self._process.stdin is not None
+        self._process.send_signal(signal.SIGCONT)
         try:
             self._process.stdin.write(json.dumps({"do": do} | arguments).encode() + b"\n")
             self._process.stdin.flush()
@@ -70,6 +75,8 @@ class Worker:
                 self._why_lost = f"its process ended with status {self._process.wait()}"
             self.stop()
             raise Failure(self._why_lost)
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
         message = json.loads(line)
         if "error" in message:
             raise Failure(message["error"])
