@@ -77,7 +77,7 @@ final class ThreadPool: @unchecked Sendable {
   }
   private static let forkHandler = pthread_atfork(nil, nil, { ThreadPool.shared.store(0, ordering: .releasing) })
 
-  private static let spins = 1500  // some 30 µs of pause instructions
+  private static let spins = 15000  // some 300 µs of pause instructions: longer than a caller takes between two calls
   /// (region << 16 | parts): one word, so that a thread that has no part in a region cannot mix it up with the next.
   private let region = Atomic<Int>(0)
   private let running = Atomic<Int>(0)
