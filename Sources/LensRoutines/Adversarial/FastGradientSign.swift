@@ -2,9 +2,6 @@
 import LensEngine
 import LensTensors
 
-/// How the size of a perturbation is measured.
-public enum Norm: Sendable { case maximum, euclidean, absolute }
-
 /// One step along the gradient of the loss: x' = x + epsilon sign(dJ/dx), or along g/|g| for the other norms.
 ///
 /// Goodfellow, Shlens & Szegedy, "Explaining and Harnessing Adversarial Examples", 2015, section 4. arXiv:1412.6572
@@ -50,26 +47,9 @@ extension Tensor {
   }
 }
 
-extension Norm {
-  func length(_ g: UnsafePointer<Float>, _ count: Int) -> Double {
-    switch self {
-    case .maximum: (0..<count).reduce(0) { max($0, abs(Double(g[$1]))) }
-    case .euclidean: (0..<count).reduce(0) { $0 + Double(g[$1]) * Double(g[$1]) }.squareRoot()
-    case .absolute: (0..<count).reduce(0) { $0 + abs(Double(g[$1])) }
-    }
-  }
-}
-
 extension Float {
   fileprivate func clamped(to range: ClosedRange<Float>?) -> Float {
     range.map { Swift.min(Swift.max(self, $0.lowerBound), $0.upperBound) } ?? self
-  }
-
-  /// The nearest float that is no further than `distance` from `center`, rounding included.
-  fileprivate func within(_ distance: Double, of center: Float) -> Float {
-    var value = self
-    while abs(Double(value) - Double(center)) > distance { value = value > center ? value.nextDown : value.nextUp }
-    return value
   }
 }
 
