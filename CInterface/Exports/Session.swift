@@ -173,6 +173,7 @@ private func ruleMap(_ rule: Int32) throws -> RuleMap {
   case Int(CNNLENS_RULE_GRADIENT): return .gradient
   case Int(CNNLENS_RULE_DECONVNET): return .deconvnet
   case Int(CNNLENS_RULE_GUIDED): return .guided
+  case Int(CNNLENS_RULE_REDIRECTED): return .redirected
   default: throw invalid("options.rule is \(rule); it must be a CNNLENS_RULE_")
   }
 }

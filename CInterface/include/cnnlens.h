@@ -250,7 +250,9 @@ CNNLENS_API void cnnlens_objective_free(cnnlens_objective *objective);
 enum {
     CNNLENS_RULE_GRADIENT = 0,  /* the derivative */
     CNNLENS_RULE_DECONVNET = 1, /* Zeiler & Fergus 2014, arXiv:1311.2901 */
-    CNNLENS_RULE_GUIDED = 2     /* Springenberg et al. 2015, arXiv:1412.6806 */
+    CNNLENS_RULE_GUIDED = 2,    /* Springenberg et al. 2015, arXiv:1412.6806 */
+    CNNLENS_RULE_REDIRECTED = 3 /* the derivative, or where an image has none, what would wake dead units:
+                                   Olah, Mordvintsev & Schubert, Feature Visualization, Distill 2017 */
 };
 
 typedef struct {

@@ -79,6 +79,12 @@ public struct Graph: Sendable {
     outputs = base.outputs.map { moved[$0] }
   }
 
+  /// Another operator in a node's place, of the same output.
+  mutating func replace(_ index: Int, op: any Operator, inputs: [Int]) {
+    let node = nodes[index]
+    nodes[index] = Node(name: node.name, aliases: node.aliases, op: op, inputs: inputs, shape: node.shape)
+  }
+
   /// One more name for a node, for layers that have no operator of their own left.
   public mutating func alias(_ name: String, to index: Int) {
     guard !name.isEmpty, indices[name] == nil else { return }

@@ -59,6 +59,8 @@ public struct Plan: Sendable {
   }
 
   let request: Request
+  /// Whether the objective's derivative is multiplied with its layers' values before it goes back.
+  var carriesRelevance = false
   var steps: [Step] = []
   public internal(set) var slots: [Slot] = []
   public internal(set) var arenaCount = 0
@@ -87,7 +89,7 @@ extension Plan {
   init(_ network: Network, _ request: Request, rules: RuleMap, literally: Bool = false) throws {
     self.request = request
     let wanted = request.taps + request.seeds + request.wrt
-    let graph = try network.source.graph(for: request.inputs, reaching: Set(wanted))
+    var graph = try network.source.graph(for: request.inputs, reaching: Set(wanted))
     func index(_ layer: Layer) throws -> Int {
       if let index = graph.index(of: layer) { return index }
       throw LensError(
@@ -96,10 +98,13 @@ extension Plan {
       )
     }
 
-    var lowering = Lowering(graph, rules)
+    let differentiated = Set(try request.wrt.map(index))
+    graph = rules.canonical(graph, differentiated)
+    carriesRelevance = rules.carriesRelevance
+    var lowering = Lowering(graph, try rules.rules(in: graph))
     for layer in request.taps + request.seeds { lowering.need(try index(layer)) }
     for layer in request.wrt { lowering.need(try index(layer)) }
-    lowering.foldNormalizations(keeping: Set(try request.wrt.map(index)))
+    try lowering.foldNormalizations(keeping: differentiated)
     try lowering.run()
     taps = try request.taps.map { lowering.plain(try index($0)) }
     seeds = try request.seeds.map { lowering.plain(try index($0)) }
@@ -119,7 +124,7 @@ extension Plan {
 /// Turns graph nodes into steps, choosing layouts and inserting changes of layout where neighbours disagree.
 private struct Lowering {
   let graph: Graph
-  let rules: RuleMap
+  let rule: RuleMap.Choice
   var needed: [Bool]
   var steps: [Plan.Step] = []
   /// The step that computes a graph node, in the layout it is computed in.
@@ -130,8 +135,8 @@ private struct Lowering {
   private var folded: [Int: (op: Convolution, inputs: [Int])] = [:]
   var constants: [Int: Tensor] = [:]
 
-  init(_ graph: Graph, _ rules: RuleMap) {
-    (self.graph, self.rules) = (graph, rules)
+  init(_ graph: Graph, _ rule: @escaping RuleMap.Choice) {
+    (self.graph, self.rule) = (graph, rule)
     needed = [Bool](repeating: false, count: graph.nodes.count)
   }
 
@@ -139,14 +144,14 @@ private struct Lowering {
 
   /// A batch normalisation of a convolution that nobody else reads, differentiates or has a rule for becomes part of it.
   /// Who asks for what the convolution itself gives gets it from a step of its own, so that numbers do not depend on it.
-  mutating func foldNormalizations(keeping differentiated: Set<Int>) {
+  mutating func foldNormalizations(keeping differentiated: Set<Int>) throws {
     let asked = needed
     needAncestors()
     var readers = [Int](repeating: 0, count: graph.nodes.count)
     for index in graph.nodes.indices where needed[index] { for input in graph.nodes[index].inputs { readers[input] += 1 } }
     for (index, node) in graph.nodes.enumerated() where needed[index] {
-      guard let affine = node.op as? ScaleShift, rules.rule(for: node) == nil, let source = node.inputs.first,
-        let convolution = graph.nodes[source].op as? Convolution, rules.rule(for: graph.nodes[source]) == nil,
+      guard let affine = node.op as? ScaleShift, try rule(node) == nil, let source = node.inputs.first,
+        let convolution = graph.nodes[source].op as? Convolution, try rule(graph.nodes[source]) == nil,
         readers[source] == 1, !differentiated.contains(source), let op = convolution.followed(by: affine)
       else { continue }
       folded[index] = (op, graph.nodes[source].inputs)
@@ -174,7 +179,7 @@ private struct Lowering {
     var stage: Stage
     do {
       stage = try op.stage(for: shapes, in: layouts)
-      if let rule = rules.rule(for: node) {
+      if let rule = try rule(node) {
         stage = try stage.withBackward { try rule.applied(to: $0, of: op, shapes: shapes, layouts: layouts) }
       }
     } catch let error as LensError {

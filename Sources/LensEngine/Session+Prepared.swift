@@ -54,6 +54,15 @@ final class Prepared {
     for lane in 0..<plan.request.lanes { slots(lane)[slot].update(repeating: 0, count: plan.slots[slot].count) }
   }
 
+  /// Turns the derivative at the objective's layers into their relevance: derivative times value.
+  func weighSeeds(_ lane: Int) {
+    for step in Set(plan.seeds) {
+      guard let slot = plan.gradientSlots[step] else { continue }
+      let gradient = slots(lane)[slot], value = slots[plan.valueSlots[step]]
+      for i in 0..<plan.steps[step].layout.floatCount(of: plan.steps[step].shape) { gradient[i] *= value[i] }
+    }
+  }
+
   /// Copies the results that were not written in place.
   func collect(_ results: [UnsafeMutablePointer<Float>], groups: Int = 1) {
     for (position, step) in (plan.wrt + plan.taps).enumerated() where written[position] == nil {

@@ -180,6 +180,7 @@ public final class Session {
       let activations = Activations(prepared, firstImage: firstImage)
       for (lane, objective) in objectives.enumerated() {
         values.append(try objective.evaluate(activations, Seeds(prepared, lane: lane, weight: 1)))
+        if plan.carriesRelevance { prepared.weighSeeds(lane) }
       }
       for (position, index) in plan.backwardOrder.enumerated() {
         if interrupt?() == true { throw LensError(.cancelled, "stopped on the way back at '\(plan.steps[index].name)'") }

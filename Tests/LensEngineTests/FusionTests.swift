@@ -138,7 +138,7 @@ private func residualNetwork() throws -> Network {
       for (index, node) in graph.nodes.enumerated().reversed() where !node.inputs.isEmpty {
         let shapes = graph.shapes(node.inputs), plain = Layouts(inputs: shapes.map { _ in .plain }, output: .plain)
         let parts = try node.op.gradients(at: node.inputs.map { values[$0] }, outputGradient: gradients[index]) {
-          try rules.rule(for: node)?.applied(to: $0, of: node.op, shapes: shapes, layouts: plain) ?? $0
+          try rules.rules(in: graph)(node)?.applied(to: $0, of: node.op, shapes: shapes, layouts: plain) ?? $0
         }.gradients
         for (input, part) in zip(node.inputs, parts) { gradients[input] = gradients[input] + part }
       }

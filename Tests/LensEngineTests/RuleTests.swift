@@ -59,16 +59,16 @@ import Testing
   @Test func mapsChooseRectifiersOnly() throws {
     func node(_ op: any Operator) -> Graph.Node { Graph.Node(name: "a", op: op, inputs: [0], shape: [1]) }
     for op in Self.rectifiers + [PReLU()] {
-      #expect(RuleMap.gradient.rule(for: node(op)) == nil)
-      #expect(RuleMap.deconvnet.rule(for: node(op)) is DeconvNetRule)
-      #expect(RuleMap.guided.rule(for: node(op)) is GuidedRule)
+      #expect(try RuleMap.gradient.rules(in: Graph())(node(op)) == nil)
+      #expect(try RuleMap.deconvnet.rules(in: Graph())(node(op)) is DeconvNetRule)
+      #expect(try RuleMap.guided.rules(in: Graph())(node(op)) is GuidedRule)
     }
     let others: [any Operator] = [
       Identity(), Pointwise(.sigmoid), Pointwise(.clip(lower: -1, upper: 1)), Pointwise(.hardSigmoid(alpha: 0.2, beta: 0.5)), Binary(.add),
     ]
     for op in others {
-      #expect(RuleMap.deconvnet.rule(for: node(op)) == nil)
-      #expect(RuleMap.guided.rule(for: node(op)) == nil)
+      #expect(try RuleMap.deconvnet.rules(in: Graph())(node(op)) == nil)
+      #expect(try RuleMap.guided.rules(in: Graph())(node(op)) == nil)
     }
   }
 
@@ -81,5 +81,28 @@ import Testing
       alone.addGradients(of: dy, to: &gradient)
       #expect(gradient[0]!.values == (rule is GuidedRule ? [11, 20, 30, 40] : [11, 22, 30, 40]))
     }
+  }
+
+  @Test func redirectedWakesWhatIsDeadImageByImage() throws {
+    let x = Tensor([3, 3], [1, -1, 5, -1, -2, -3, 7, -1, 8]), dy = Tensor([3, 3], [1, 2, -3, 1, -2, 3, 1, -1, -2])
+    #expect(try gradients(ReLU(), [x], dy, RedirectedRule())[0].values == [1, 0, -3, 1, 0, 3, 1, 0, -2])
+    // At the upper bound as at the lower one: only what leads back passes, and only where nothing else does.
+    let clip = Pointwise(.clip(lower: 0, upper: 6))
+    #expect(try gradients(clip, [x], dy, RedirectedRule())[0].values == [1, 0, -3, 1, 0, 3, 0, 0, -2])
+  }
+
+  /// A unit that is dead everywhere has no gradient; redirected, it has that of its filter.
+  @Test func redirectedReachesThePictureThroughADeadUnit() throws {
+    let network = try Network.chain(
+      [1, 1, 4, 5], [("conv", Convolution(weights: Tensor([1, 1, 1, 1], [2]), bias: [-100])), ("relu", ReLU())])
+    var random = Random(seed: 3)
+    let picture = Tensor.uniform([1, 1, 4, 5], using: &random), session = Session(network)
+    let objective = Objective("sum", at: ["relu"]) { activations, seeds in
+      seeds.add(at: "relu") { gradient, weight in for i in 0..<20 { gradient[i] += i % 2 == 0 ? weight : -weight } }
+      return .init(scores: [0])
+    }
+    #expect(try session.gradient(of: objective, at: [picture]).gradients[0].values == Array(repeating: 0, count: 20))
+    let redirected = try session.gradient(of: objective, at: [picture], rules: .redirected).gradients[0].values
+    #expect(redirected == (0..<20).map { $0 % 2 == 0 ? 2 : 0 })
   }
 }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from conftest import LABELS
+from conftest import LABELS, model_bytes
+from onnx import helper
 
 import cnnlens as cl
 
@@ -50,6 +51,29 @@ def test_rules_are_those_of_the_gradient(net, photo):
     for method, rule in ((cl.guided_backprop, "guided"), (cl.deconvnet, "deconvnet")):
         gradient = net.gradient(photo, 0, rule=rule)[0]
         np.testing.assert_allclose(np.asarray(method(net, photo, 0)), gradient.sum(0), rtol=1e-4, atol=1e-6)
+
+
+def test_redirected_is_the_gradient_where_there_is_one_and_wakes_dead_units_elsewhere():
+    rng = np.random.default_rng(4)
+    weights = rng.normal(size=(5, 12)).astype(np.float32)
+    x = rng.normal(size=(2, 12, 1, 1)).astype(np.float32)
+    mask = np.arange(1, 6, dtype=np.float32) * np.array([1, -1, 1, -1, 1], np.float32)
+    # The picture is seen by dense units that are all dead for the second image.
+    bias = -np.max(x[1, :, 0, 0] @ weights.T) - 1 + np.zeros(5, np.float32)
+    x[0] += 5 * weights.sum(0)[:, None, None]
+    nodes = [
+        helper.make_node("Flatten", ["image"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w", "b"], ["z"], transB=1),
+        helper.make_node("Relu", ["z"], ["y"]),
+    ]
+    net = cl.load(model_bytes(nodes, {"w": weights, "b": bias}, [("image", ["N", 12, 1, 1])], [("y", ["N", 5])]))
+    goal = cl.group("y", mask)
+    z = x[:, :, 0, 0] @ weights.T + bias
+    assert (z[0] > 0).any() and (z[1] < 0).all()
+    expected = np.stack([(mask * (z[0] > 0)) @ weights, np.maximum(mask, 0) @ weights])
+    given = net.gradient(x, goal, rule="redirected")[:, :, 0, 0]
+    np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(given[0], net.gradient(x, goal)[0, :, 0, 0])
 
 
 def test_grad_cam_is_cam_over_the_number_of_positions(net, photo):

@@ -21,7 +21,7 @@ from ._types import AnyArray, Array
 from .preprocess import Preprocess, View
 
 BUILT_IN = ("efficientnet-lite0",)
-_RULES = {"gradient": 0, "deconvnet": 1, "guided": 2}
+_RULES = {"gradient": 0, "deconvnet": 1, "guided": 2, "redirected": 3}
 _DATA = pathlib.Path(__file__).parent / "data"
 
 
@@ -348,8 +348,9 @@ class Network:
         wrt
             A layer (``"input"`` is the input), or a list of them for a dict.
         rule
-            What a ReLU does on the way back: ``"gradient"``, ``"deconvnet"`` (arXiv:1311.2901) or ``"guided"``
-            (arXiv:1412.6806).
+            What a ReLU does on the way back: ``"gradient"``, ``"deconvnet"`` (arXiv:1311.2901), ``"guided"``
+            (arXiv:1412.6806), or ``"redirected"``: the gradient, or where an image has none, what would wake dead
+            units (Olah, Mordvintsev & Schubert, "Feature Visualization", Distill 2017).
 
         Returns
         -------
