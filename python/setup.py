@@ -72,7 +72,9 @@ setup(
     ext_modules=[
         Extension(
             "cnnlens._native",
-            sources=[f"native/{name}.c" for name in ("_native", "buffers", "model", "objective", "session")],
+            sources=[
+                f"native/{name}.c" for name in ("_native", "attribution", "buffers", "model", "objective", "session")
+            ],
             depends=["native/native.h", str(HEADER)],
             include_dirs=[str(HEADER.parent)],
             define_macros=[("Py_LIMITED_API", "0x030B0000"), ("_POSIX_C_SOURCE", "200809L")],

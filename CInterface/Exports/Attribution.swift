@@ -3,7 +3,7 @@ import CCNNLens
 import CNNLens
 
 /// One picture in, one map out, and what the session remembers of it.
-private func attribution(
+func attribution(
   _ out: UnsafeMutablePointer<cnnlens_array>?, _ handle: OpaquePointer?, _ image: UnsafePointer<cnnlens_array>?,
   _ goal: OpaquePointer?, _ method: (LensSession, Session, Tensor, Objective) throws -> Attribution
 ) -> cnnlens_status {
@@ -15,7 +15,7 @@ private func attribution(
     let objective = try objective(goal)
     let result = try owner.use { try method(owner, $0, image, objective) }
     try output.write(result.map, "out")
-    owner.remember(scores: result.scores, targets: result.targets, layer: result.layer, native: result.native)
+    owner.remember(result)
   }
 }
 
@@ -24,7 +24,10 @@ private func reduction(
 ) throws -> ChannelReduction {
   let defaults = cnnlens_attribution_options(
     struct_size: UInt32(MemoryLayout<cnnlens_attribution_options>.size), reduction: Int32(CNNLENS_REDUCE_DEFAULT))
-  let value = try options(given, over: defaults, "options").reduction
+  return try reduction(try options(given, over: defaults, "options").reduction, otherwise: otherwise)
+}
+
+func reduction(_ value: Int32, otherwise: ChannelReduction) throws -> ChannelReduction {
   switch Int(value) {
   case Int(CNNLENS_REDUCE_DEFAULT): return otherwise
   case Int(CNNLENS_REDUCE_MAXIMUM): return .maximum
@@ -75,57 +78,6 @@ public func cnnlens_deconvnet(
   }
 }
 
-@_cdecl("cnnlens_cam") @implementation
-public func cnnlens_cam(
-  _ out: UnsafeMutablePointer<cnnlens_array>!, _ handle: OpaquePointer!, _ image: UnsafePointer<cnnlens_array>!,
-  _ goal: OpaquePointer!
-) -> cnnlens_status {
-  attribution(out, handle, image, goal) { try cam($1, $2, $3) }
-}
-
-@_cdecl("cnnlens_grad_cam") @implementation
-public func cnnlens_grad_cam(
-  _ out: UnsafeMutablePointer<cnnlens_array>!, _ handle: OpaquePointer!, _ image: UnsafePointer<cnnlens_array>!,
-  _ goal: OpaquePointer!, _ given: UnsafePointer<cnnlens_cam_options>!
-) -> cnnlens_status {
-  attribution(out, handle, image, goal) { owner, session, image, objective in
-    let options = try CAMOptions(given, owner.model)
-    return try gradCAM(
-      session, image, objective, at: options.layer, keepsPositive: options.keepsPositive, enlargement: options.enlargement)
-  }
-}
-
-@_cdecl("cnnlens_guided_grad_cam") @implementation
-public func cnnlens_guided_grad_cam(
-  _ out: UnsafeMutablePointer<cnnlens_array>!, _ handle: OpaquePointer!, _ image: UnsafePointer<cnnlens_array>!,
-  _ goal: OpaquePointer!, _ given: UnsafePointer<cnnlens_cam_options>!
-) -> cnnlens_status {
-  attribution(out, handle, image, goal) { owner, session, image, objective in
-    try guidedGradCAM(session, image, objective, at: try CAMOptions(given, owner.model).layer)
-  }
-}
-
-private struct CAMOptions {
-  let layer: Layer?
-  let keepsPositive: Bool
-  let enlargement: Enlargement
-
-  init(_ given: UnsafePointer<cnnlens_cam_options>?, _ model: Model) throws {
-    let defaults = cnnlens_cam_options(
-      struct_size: UInt32(MemoryLayout<cnnlens_cam_options>.size), keeps_positive: 1, layer: nil,
-      upsample: Int32(CNNLENS_UPSAMPLE_BILINEAR), reserved: 0)
-    let options = try options(given, over: defaults, "options")
-    layer = try options.layer.map { try model.network.resolve(String(cString: $0)) }
-    keepsPositive = try flag(options.keeps_positive, "options.keeps_positive")
-    switch Int(options.upsample) {
-    case Int(CNNLENS_UPSAMPLE_BILINEAR): enlargement = .bilinear
-    case Int(CNNLENS_UPSAMPLE_NEAREST): enlargement = .nearest
-    default: throw invalid("options.upsample is \(options.upsample); it must be a CNNLENS_UPSAMPLE_")
-    }
-    guard options.reserved == 0 else { throw invalid("options.reserved is \(options.reserved); it must be 0") }
-  }
-}
-
 @_cdecl("cnnlens_occlusion") @implementation
 public func cnnlens_occlusion(
   _ out: UnsafeMutablePointer<cnnlens_array>!, _ handle: OpaquePointer!, _ image: UnsafePointer<cnnlens_array>!,
@@ -136,17 +88,32 @@ public func cnnlens_occlusion(
       struct_size: UInt32(MemoryLayout<cnnlens_occlusion_options>.size), fill: Int32(CNNLENS_FILL_VALUE), window: (32, 32), stride: (8, 8),
       value: 0, reserved: 0, progress: nil, payload: nil)
     let options = try options(given, over: defaults, "options")
-    let filling: Filling
-    switch Int(options.fill) {
-    case Int(CNNLENS_FILL_VALUE): filling = .value(options.value)
-    case Int(CNNLENS_FILL_MEAN): filling = .mean
-    case Int(CNNLENS_FILL_BLUR): filling = .blur
-    default: throw invalid("options.fill is \(options.fill); it must be a CNNLENS_FILL_")
-    }
+    let filling = try filling(options.fill, options.value, nil)
     guard options.reserved == 0 else { throw invalid("options.reserved is \(options.reserved); it must be 0") }
     return try occlusion(
       session, image, objective, window: (Int(options.window.0), Int(options.window.1)),
       stride: (Int(options.stride.0), Int(options.stride.1)), filling: filling,
-      progress: options.progress.map { progress in { progress(Int64($0), Int64($1), 0, options.payload) == 0 } })
+      progress: steps(options.progress, options.payload))
   }
+}
+
+/// - picture: for CNNLENS_FILL_PICTURE, where a method allows it.
+func filling(_ fill: Int32, _ value: Float, _ picture: UnsafePointer<cnnlens_array>?) throws -> Filling {
+  switch Int(fill) {
+  case Int(CNNLENS_FILL_VALUE): return .value(value)
+  case Int(CNNLENS_FILL_MEAN): return .mean
+  case Int(CNNLENS_FILL_BLUR): return .blur
+  case Int(CNNLENS_FILL_PICTURE) where picture != nil: return .picture(try block(picture, "options.picture").tensor("options.picture"))
+  default: throw invalid("options.fill is \(fill); it must be a CNNLENS_FILL_\(picture == nil ? " and no picture is given" : "")")
+  }
+}
+
+/// A method's progress from a C callback.
+func steps(_ progress: cnnlens_progress?, _ payload: UnsafeMutableRawPointer?) -> Steps? {
+  progress.map { progress in { progress(Int64($0), Int64($1), 0, payload) == 0 } }
+}
+
+/// The layer of a method's options; NULL is nil.
+func layer(_ name: UnsafePointer<CChar>?, of model: Model) throws -> Layer? {
+  try name.map { try model.network.resolve(String(cString: $0)) }
 }

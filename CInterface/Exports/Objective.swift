@@ -91,6 +91,23 @@ public func cnnlens_objective_group(
   }
 }
 
+@_cdecl("cnnlens_objective_region") @implementation
+public func cnnlens_objective_region(
+  _ out: UnsafeMutablePointer<OpaquePointer?>!, _ name: UnsafePointer<CChar>!, _ number: Int64, _ top: Int64, _ left: Int64,
+  _ height: Int64, _ width: Int64
+) -> cnnlens_status {
+  status {
+    let limit: Int64 = 1 << 31
+    for (value, word) in [(top, "top"), (left, "left"), (height - 1, "height - 1"), (width - 1, "width - 1")] {
+      guard 0..<limit ~= value else { throw invalid("\(word) is \(value); it must be 0...\(limit - 1)") }
+    }
+    let channel = number < 0 ? nil : Int(number)
+    try give(out) {
+      Goal(.region(try layer(name), channel: channel, rows: Int(top)..<Int(top + height), columns: Int(left)..<Int(left + width)))
+    }
+  }
+}
+
 @_cdecl("cnnlens_objective_sum") @implementation
 public func cnnlens_objective_sum(
   _ out: UnsafeMutablePointer<OpaquePointer?>!, _ terms: UnsafePointer<OpaquePointer?>!, _ weights: UnsafePointer<Float>!, _ count: Int64

@@ -10,12 +10,16 @@ final class LensSession: @unchecked Sendable {
   private let session: Session
   private let isBusy = Atomic(false)
   fileprivate(set) var last: Last?
+  /// What several methods at once remembered.
+  fileprivate var several: [Last] = []
+  fileprivate var lastSpatialLayer: ConstantString?
 
   struct Last {
     var scores: [Float]
     var targets: [Int]
     var layer: ConstantString?
     var native: Tensor?
+    var gaps: [Float]?
   }
 
   init(_ model: Model) {
@@ -32,8 +36,21 @@ final class LensSession: @unchecked Sendable {
     return try body(session)
   }
 
-  func remember(scores: [Float], targets: [Int], layer: Layer? = nil, native: Tensor? = nil) {
-    last = Last(scores: scores, targets: targets, layer: layer.map { ConstantString($0.name) }, native: native)
+  func remember(scores: [Float], targets: [Int], layer: Layer? = nil, native: Tensor? = nil, gaps: [Float]? = nil) {
+    last = Last(scores: scores, targets: targets, layer: layer.map { ConstantString($0.name) }, native: native, gaps: gaps)
+  }
+}
+
+extension LensSession {
+  func remember(_ result: Attribution) {
+    remember(scores: result.scores, targets: result.targets, layer: result.layer, native: result.native, gaps: result.gaps)
+  }
+
+  func remember(_ results: [Attribution]) {
+    several = results.compactMap { result in
+      remember(result)
+      return last
+    }
   }
 }
 
@@ -82,6 +99,20 @@ public func cnnlens_layer_shape(
     for (index, shape) in shapes.enumerated() {
       describe(shape.dimensions, in: out + index * MemoryLayout<cnnlens_array>.stride)
     }
+  }
+}
+
+@_cdecl("cnnlens_last_spatial_layer") @implementation
+public func cnnlens_last_spatial_layer(
+  _ out: UnsafeMutablePointer<UnsafePointer<CChar>?>!, _ handle: OpaquePointer!, _ inputs: UnsafePointer<cnnlens_array>!,
+  _ inputCount: Int64
+) -> cnnlens_status {
+  status {
+    let owner = try session(handle), out = try required(out, "out")
+    let shapes = try blocks(inputs, inputCount, "inputs").map(\.shape)
+    let name = constantString(try owner.use { try $0.lastSpatialLayer(inputs: shapes) }.name)
+    owner.lastSpatialLayer = name
+    out.storeBytes(of: name.pointer, as: UnsafePointer<CChar>?.self)
   }
 }
 
@@ -217,6 +248,27 @@ public func cnnlens_session_scores(_ out: UnsafeMutablePointer<Float>!, _ count:
 @_cdecl("cnnlens_session_targets") @implementation
 public func cnnlens_session_targets(_ out: UnsafeMutablePointer<Int64>!, _ count: Int64, _ handle: OpaquePointer!) -> cnnlens_status {
   status { try copy(try last(handle).targets.map { Int64($0) }, to: out, count) }
+}
+
+@_cdecl("cnnlens_session_gaps") @implementation
+public func cnnlens_session_gaps(_ out: UnsafeMutablePointer<Float>!, _ count: Int64, _ handle: OpaquePointer!) -> cnnlens_status {
+  status {
+    guard let gaps = try last(handle).gaps else {
+      throw LensError(.notFound, "the session's last method has no gaps: its values do not add up to anything")
+    }
+    try copy(gaps, to: out, count)
+  }
+}
+
+@_cdecl("cnnlens_session_select") @implementation
+public func cnnlens_session_select(_ handle: OpaquePointer!, _ index: Int64) -> cnnlens_status {
+  status {
+    let owner = try session(handle), several = owner.several
+    guard index >= 0, index < Int64(several.count) else {
+      throw invalid("index is \(index) but the session's last cnnlens_explain had \(several.count) methods")
+    }
+    owner.last = several[Int(index)]
+  }
 }
 
 private func copy<Number: BitwiseCopyable>(_ values: [Number], to out: UnsafeMutablePointer<Number>?, _ count: Int64) throws {

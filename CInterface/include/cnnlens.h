@@ -202,6 +202,11 @@ CNNLENS_API cnnlens_status cnnlens_session_set_interrupt(cnnlens_session *sessio
 CNNLENS_API cnnlens_status cnnlens_layer_shape(cnnlens_array *out, cnnlens_session *session, const char *const *layers,
                                                int64_t layer_count, const cnnlens_array *inputs, int64_t input_count);
 
+/* The last layer before the class scores that has maps of more than one pixel, which the CAM family looks at unless it
+ * is told another. The string belongs to the session, until this is called again. */
+CNNLENS_API cnnlens_status cnnlens_last_spatial_layer(const char **out, cnnlens_session *session,
+                                                      const cnnlens_array *inputs, int64_t input_count);
+
 /* The activations of `layers`. Only the part of the network that they need is computed. */
 CNNLENS_API cnnlens_status cnnlens_run(cnnlens_array *out, cnnlens_session *session, const char *const *layers,
                                        int64_t layer_count, const cnnlens_array *inputs, int64_t input_count);
@@ -239,6 +244,9 @@ CNNLENS_API cnnlens_status cnnlens_objective_direction(cnnlens_objective **out, 
 /* <activations, mask>; `mask` has the shape of one image's activations. */
 CNNLENS_API cnnlens_status cnnlens_objective_group(cnnlens_objective **out, const char *layer,
                                                    const cnnlens_array *mask);
+/* The mean of a rectangle of a layer, of one channel or, with a negative channel, of all. */
+CNNLENS_API cnnlens_status cnnlens_objective_region(cnnlens_objective **out, const char *layer, int64_t channel,
+                                                    int64_t top, int64_t left, int64_t height, int64_t width);
 /* weights[0] * terms[0] + ...; `weights` NULL: all 1. */
 CNNLENS_API cnnlens_status cnnlens_objective_sum(cnnlens_objective **out, const cnnlens_objective *const *terms,
                                                  const float *weights, int64_t count);
@@ -281,6 +289,10 @@ CNNLENS_API const char *cnnlens_session_layer(const cnnlens_session *session);
 /* That method's map at the layer's own resolution, N x h x w. With out->data NULL only the shape is filled in. */
 CNNLENS_API cnnlens_status cnnlens_session_native(cnnlens_array *out, const cnnlens_session *session);
 
+/* For methods whose values should add up to something: what is missing, for each image; CNNLENS_ENOTFOUND after the
+ * others. */
+CNNLENS_API cnnlens_status cnnlens_session_gaps(float *out, int64_t count, const cnnlens_session *session);
+
 /* ---- Attribution: `image` is N x C x H x W, objective NULL is the highest class score --------------------- */
 
 /* One number a pixel from one number per channel. */
@@ -318,15 +330,30 @@ CNNLENS_API cnnlens_status cnnlens_deconvnet(cnnlens_array *out, cnnlens_session
 
 enum { CNNLENS_UPSAMPLE_BILINEAR = 0, CNNLENS_UPSAMPLE_NEAREST = 1 };
 
+/* How the maps of a layer are weighted. */
+enum {
+    CNNLENS_CAM_GRADCAM = 0,           /* Selvaraju et al. 2017, arXiv:1610.02391 */
+    CNNLENS_CAM_GRADCAM_PLUS_PLUS = 1, /* Chattopadhay et al. 2018, arXiv:1710.11063 */
+    CNNLENS_CAM_HIRESCAM = 2,          /* Draelos & Carin 2020, arXiv:2011.08891 */
+    CNNLENS_CAM_XGRADCAM = 3,          /* Fu et al. 2020, arXiv:2008.02312 */
+    CNNLENS_CAM_LAYERCAM = 4,          /* Jiang et al. 2021, doi:10.1109/TIP.2021.3089943 */
+    CNNLENS_CAM_EIGENCAM = 5,          /* Muhammad & Yeasin 2020, arXiv:2008.00299; asks for no class */
+    CNNLENS_CAM_SCORECAM = 6,          /* Wang et al. 2020, arXiv:1910.01279; a forward pass for each channel */
+    CNNLENS_CAM_ABLATIONCAM = 7        /* Desai & Ramaswamy 2020, doi:10.1109/WACV45572.2020.9093360; the same */
+};
+
 typedef struct {
-    uint32_t struct_size;   /* sizeof(cnnlens_cam_options) */
-    int32_t keeps_positive; /* 1: negative values become 0 (the paper's ReLU); 0: signed. Default 1 */
-    const char *layer;      /* NULL: the last layer with a spatial map */
-    int32_t upsample;       /* CNNLENS_UPSAMPLE_*; default bilinear */
-    int32_t reserved;       /* 0 */
+    uint32_t struct_size;      /* sizeof(cnnlens_cam_options) */
+    int32_t keeps_positive;    /* 1: negative values become 0 (the paper's ReLU); 0: signed. Default 1 */
+    const char *layer;         /* NULL: the last layer with a spatial map */
+    int32_t upsample;          /* CNNLENS_UPSAMPLE_*; default bilinear */
+    int32_t variant;           /* CNNLENS_CAM_*; default Grad-CAM */
+    cnnlens_progress progress; /* NULL: none. Called by Score-CAM and Ablation-CAM with how many channels are done */
+    void *payload;
 } cnnlens_cam_options;
 
-#define CNNLENS_CAM_OPTIONS_INIT { sizeof(cnnlens_cam_options), 1, 0, CNNLENS_UPSAMPLE_BILINEAR, 0 }
+#define CNNLENS_CAM_OPTIONS_INIT                                                                                       \
+    { sizeof(cnnlens_cam_options), 1, 0, CNNLENS_UPSAMPLE_BILINEAR, CNNLENS_CAM_GRADCAM, 0, 0 }
 
 /* Zhou et al. 2016, arXiv:1512.04150. For networks that end in global average pooling and one dense layer.
  * out is N x H x W. */
@@ -341,11 +368,17 @@ CNNLENS_API cnnlens_status cnnlens_guided_grad_cam(cnnlens_array *out, cnnlens_s
                                                    const cnnlens_array *image, const cnnlens_objective *objective,
                                                    const cnnlens_cam_options *options);
 
+/* |dS/dx * x| plus what every bias contributes, each layer scaled to 0...1. Srinivas & Fleuret 2019,
+ * arXiv:1905.00780. cnnlens_session_gaps: what the unscaled terms lack of the score. out is N x H x W. */
+CNNLENS_API cnnlens_status cnnlens_fullgrad(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                            const cnnlens_objective *objective);
+
 /* What a hidden part of the picture shows. */
 enum {
-    CNNLENS_FILL_VALUE = 0, /* the same number in all channels */
-    CNNLENS_FILL_MEAN = 1,  /* the mean of each channel of the picture */
-    CNNLENS_FILL_BLUR = 2   /* the picture under a Gaussian of 10 pixels */
+    CNNLENS_FILL_VALUE = 0,  /* the same number in all channels */
+    CNNLENS_FILL_MEAN = 1,   /* the mean of each channel of the picture */
+    CNNLENS_FILL_BLUR = 2,   /* the picture under a Gaussian of 10 pixels */
+    CNNLENS_FILL_PICTURE = 3 /* another picture, where the options have one */
 };
 
 typedef struct {
@@ -367,6 +400,123 @@ typedef struct {
 CNNLENS_API cnnlens_status cnnlens_occlusion(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
                                              const cnnlens_objective *objective,
                                              const cnnlens_occlusion_options *options);
+
+/* A method whose maps for noisy copies of the picture are averaged. */
+enum {
+    CNNLENS_METHOD_SALIENCY = 0,
+    CNNLENS_METHOD_GRAD_X_INPUT = 1,
+    CNNLENS_METHOD_GUIDED_BACKPROP = 2,
+    CNNLENS_METHOD_DECONVNET = 3,
+    CNNLENS_METHOD_INTEGRATED_GRADIENTS = 4,
+    CNNLENS_METHOD_GRAD_CAM = 5,
+    CNNLENS_METHOD_GUIDED_GRAD_CAM = 6,
+    CNNLENS_METHOD_CAM = 7
+};
+
+enum {
+    CNNLENS_NOISE_MEAN = 0,    /* SmoothGrad, arXiv:1706.03825 */
+    CNNLENS_NOISE_SQUARE = 1,  /* the mean of the squares, arXiv:1806.10758 */
+    CNNLENS_NOISE_VARIANCE = 2 /* VarGrad, arXiv:1810.03307 */
+};
+
+typedef struct {
+    uint32_t struct_size;      /* sizeof(cnnlens_smoothgrad_options) */
+    int32_t method;            /* CNNLENS_METHOD_*; default saliency */
+    int64_t samples;           /* noisy copies; default 25 */
+    uint64_t seed;             /* default 0 */
+    double noise;              /* deviation as a share of the picture's range, max - min; default 0.15 */
+    int32_t summary;           /* CNNLENS_NOISE_*; default the mean */
+    int32_t reduction;         /* CNNLENS_REDUCE_*, for methods with one value per channel */
+    const char *layer;         /* for methods that look at one; NULL: the last layer with a spatial map */
+    cnnlens_progress progress; /* NULL: none. Called with how many copies of all are done; its value is 0 */
+    void *payload;
+} cnnlens_smoothgrad_options;
+
+#define CNNLENS_SMOOTHGRAD_OPTIONS_INIT                                                                                \
+    { sizeof(cnnlens_smoothgrad_options),                                                                              \
+      CNNLENS_METHOD_SALIENCY,                                                                                         \
+      25,                                                                                                              \
+      0,                                                                                                               \
+      0.15,                                                                                                            \
+      CNNLENS_NOISE_MEAN,                                                                                              \
+      CNNLENS_REDUCE_DEFAULT,                                                                                          \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0 }
+
+/* A method's maps for noisy copies of the picture, averaged. Smilkov et al. 2017, arXiv:1706.03825. */
+CNNLENS_API cnnlens_status cnnlens_smoothgrad(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                              const cnnlens_objective *objective,
+                                              const cnnlens_smoothgrad_options *options);
+
+/* Where on the way from a baseline to the picture gradients are taken; the weights sum to one. */
+enum {
+    CNNLENS_PATH_GAUSS_LEGENDRE = 0,
+    CNNLENS_PATH_LEFT = 1, /* ends of equal pieces */
+    CNNLENS_PATH_RIGHT = 2,
+    CNNLENS_PATH_MIDDLE = 3,
+    CNNLENS_PATH_TRAPEZOID = 4
+};
+
+typedef struct {
+    uint32_t struct_size;         /* sizeof(cnnlens_path_options) */
+    int32_t rule;                 /* CNNLENS_PATH_*; default Gauss-Legendre; conductance is by the trapezoid rule */
+    int64_t steps;                /* gradients on the way; default 50 */
+    int32_t baseline;             /* CNNLENS_FILL_*; default a number */
+    float value;                  /* for CNNLENS_FILL_VALUE, in units of the image; default 0 */
+    const cnnlens_array *picture; /* for CNNLENS_FILL_PICTURE: 1 x C x H x W, or one for each image */
+    const char *layer;            /* for methods at a layer; NULL: the last layer with a spatial map */
+    int32_t reduction;            /* CNNLENS_REDUCE_*; default the sum. NONE at a layer: out has the layer's shape */
+    int32_t reserved;             /* 0 */
+    cnnlens_progress progress;    /* NULL: none. Called with how many steps of all are done; its value is 0 */
+    void *payload;
+} cnnlens_path_options;
+
+#define CNNLENS_PATH_OPTIONS_INIT                                                                                      \
+    { sizeof(cnnlens_path_options),                                                                                    \
+      CNNLENS_PATH_GAUSS_LEGENDRE,                                                                                     \
+      50,                                                                                                              \
+      CNNLENS_FILL_VALUE,                                                                                              \
+      0.0f,                                                                                                            \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      CNNLENS_REDUCE_DEFAULT,                                                                                          \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0 }
+
+/* The gradient averaged on the way from a baseline, times the difference; cnnlens_session_gaps: what the values lack
+ * of S(picture) - S(baseline). Sundararajan, Taly & Yan 2017, arXiv:1703.01365. */
+CNNLENS_API cnnlens_status cnnlens_integrated_gradients(cnnlens_array *out, cnnlens_session *session,
+                                                        const cnnlens_array *image, const cnnlens_objective *objective,
+                                                        const cnnlens_path_options *options);
+
+/* At a layer: gradient * activation (of the options only `layer` and `reduction` count); integrated gradients of the
+ * layer's values; the mean gradient on the way (Leino et al. 2018, arXiv:1802.03788); conductance (Dhamdhere,
+ * Sundararajan & Yan 2018, arXiv:1805.12233). out is N x H x W, and cnnlens_session_native the layer's own map. */
+CNNLENS_API cnnlens_status cnnlens_layer_grad_x_activation(cnnlens_array *out, cnnlens_session *session,
+                                                           const cnnlens_array *image,
+                                                           const cnnlens_objective *objective,
+                                                           const cnnlens_path_options *options);
+CNNLENS_API cnnlens_status cnnlens_layer_integrated_gradients(cnnlens_array *out, cnnlens_session *session,
+                                                              const cnnlens_array *image,
+                                                              const cnnlens_objective *objective,
+                                                              const cnnlens_path_options *options);
+CNNLENS_API cnnlens_status cnnlens_internal_influence(cnnlens_array *out, cnnlens_session *session,
+                                                      const cnnlens_array *image, const cnnlens_objective *objective,
+                                                      const cnnlens_path_options *options);
+CNNLENS_API cnnlens_status cnnlens_conductance(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                               const cnnlens_objective *objective, const cnnlens_path_options *options);
+
+/* Several methods from one forward pass: out[i] is what the method methods[i], one of saliency, grad_x_input,
+ * guided_backprop, deconvnet, grad_cam, guided_grad_cam and cam with its defaults, gives alone, N x H x W. `layer` is
+ * for Grad-CAM; NULL: the last with a spatial map. */
+CNNLENS_API cnnlens_status cnnlens_explain(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                           const cnnlens_objective *objective, const int32_t *methods,
+                                           int64_t method_count, const char *layer);
+/* Makes the layer and the native map of the i-th method of the last cnnlens_explain those that
+ * cnnlens_session_layer and cnnlens_session_native give. */
+CNNLENS_API cnnlens_status cnnlens_session_select(cnnlens_session *session, int64_t index);
 
 /* ---- Attacks ------------------------------------------------------------------------------------------- */
 

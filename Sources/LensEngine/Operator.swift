@@ -158,14 +158,16 @@ public struct ForwardPass {
 public struct BackwardPass {
   let slots: UnsafePointer<UnsafeMutablePointer<Float>>
   let ports: Ports
+  /// Which of several objectives goes back.
+  let lane: Int
   private let replacement: UnsafePointer<Float>?
   private let isOnlyFirst: Bool
 
   init(
-    slots: UnsafePointer<UnsafeMutablePointer<Float>>, ports: Ports, outputGradient: UnsafePointer<Float>? = nil,
+    slots: UnsafePointer<UnsafeMutablePointer<Float>>, ports: Ports, lane: Int = 0, outputGradient: UnsafePointer<Float>? = nil,
     isOnlyFirst: Bool = false
   ) {
-    (self.slots, self.ports, replacement, self.isOnlyFirst) = (slots, ports, outputGradient, isOnlyFirst)
+    (self.slots, self.ports, self.lane, replacement, self.isOnlyFirst) = (slots, ports, lane, outputGradient, isOnlyFirst)
   }
 
   public var inputCount: Int { ports.inputs.count }
@@ -191,7 +193,7 @@ public struct BackwardPass {
   /// The same call with other numbers arriving from above: how a rule changes what a node receives.
   /// - onlyFirst: no input but the first gets a gradient.
   public func receiving(_ outputGradient: UnsafePointer<Float>, onlyFirst: Bool = false) -> BackwardPass {
-    BackwardPass(slots: slots, ports: ports, outputGradient: outputGradient, isOnlyFirst: onlyFirst || isOnlyFirst)
+    BackwardPass(slots: slots, ports: ports, lane: lane, outputGradient: outputGradient, isOnlyFirst: onlyFirst || isOnlyFirst)
   }
 }
 

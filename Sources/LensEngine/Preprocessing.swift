@@ -49,6 +49,7 @@ struct PreprocessedSource: GraphSource {
   var metadata: [String: String] { base.metadata }
 
   func graph(for inputs: [Shape], reaching layers: Set<Layer>?) throws -> Graph {
-    try Graph(base.graph(for: inputs, reaching: layers), behind: preprocessing.operators, input: inputs[0])
+    let chain = preprocessing.operators, own = Set(chain.map { Layer($0.name) })
+    return try Graph(base.graph(for: inputs, reaching: layers?.subtracting(own)), behind: chain, input: inputs[0])
   }
 }

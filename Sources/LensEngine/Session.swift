@@ -2,6 +2,14 @@
 import LensKernels
 import LensTensors
 
+/// An objective that means the same for every picture, and its value for the one on which it was settled.
+public struct Settled: Sendable {
+  public let score: Float
+  /// The class; -1 where the objective is not about one.
+  public let target: Int
+  public let objective: Objective
+}
+
 /// One network, one arena, one thread at a time.
 ///
 /// A session remembers the plans of its calls, so that the second identical call decides nothing and, where the
@@ -87,6 +95,25 @@ public final class Session {
     var request = Plan.Request(inputs: inputs.map(\.shape), taps: taps, wrt: layers, rules: rules.name, lanes: objectives.count)
     for layer in objectives.flatMap(\.layers) where !request.seeds.contains(layer) { request.seeds.append(layer) }
     return try call(request, rules, inputs, objectives, nil)
+  }
+
+  /// The objective's value for one image, and the objective with what it chose there, for any other pictures.
+  ///
+  /// - inputs: of one image each.
+  /// - image: its place in the caller's batch, for objectives that mean something else for each image.
+  public func settle(_ objective: Objective, at inputs: [Tensor], image: Int = 0) throws -> Settled {
+    let values = try activations(of: inputs, at: objective.layers)
+    func looking(_ firstImage: Int) -> Activations {
+      Activations(imageCount: 1, firstImage: firstImage) { layer in
+        let value = values[objective.layers.firstIndex(of: layer)!]
+        return TensorView(base: value.pointer, shape: value.shape)
+      }
+    }
+    return try withExtendedLifetime(values) {
+      let settled = try objective.settled(on: looking(image))
+      let value = try settled.evaluate(looking(0), .none)
+      return Settled(score: value.scores.first ?? 0, target: value.targets.first ?? -1, objective: settled)
+    }
   }
 
   /// The table of a gradient's (or, without an objective, an output's) memory.
@@ -186,7 +213,8 @@ public final class Session {
         if interrupt?() == true { throw LensError(.cancelled, "stopped on the way back at '\(plan.steps[index].name)'") }
         for slot in plan.cleared[position + 1] { prepared.clear(slot) }
         for lane in objectives.indices {
-          plan.steps[index].stage.backward?(BackwardPass(slots: UnsafePointer(prepared.slots(lane)), ports: plan.steps[index].backward))
+          let pass = BackwardPass(slots: UnsafePointer(prepared.slots(lane)), ports: plan.steps[index].backward, lane: lane)
+          plan.steps[index].stage.backward?(pass)
         }
         observer?(StepCall(plan.steps[index], isBackward: true))
       }

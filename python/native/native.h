@@ -62,4 +62,19 @@ cnnlens_model *native_model(PyObject *object);
 /* The same, but None is no error: *result is NULL then. 0 or -1. */
 int native_objective(cnnlens_objective **result, PyObject *object);
 
+/* The C object of a Session, about to be used. */
+cnnlens_session *native_session(PyObject *self);
+
+/* ---- attribution.c */
+
+/* Session.attribute(method, image, out, objective or None, {option: value}) */
+PyObject *native_attribute(PyObject *self, PyObject *args);
+
+/* Session.explain([method], image, [out], objective or None, layer or None), Session.select(index) */
+PyObject *native_explain(PyObject *self, PyObject *args);
+PyObject *native_select(PyObject *self, PyObject *args);
+
+/* A cnnlens_progress whose payload is a Python function; may be called without the GIL. */
+int32_t native_report(int64_t step, int64_t steps, float value, void *payload);
+
 #endif

@@ -146,6 +146,18 @@ static PyObject *group(PyObject *module, PyObject *args)
     return wrap(status, objective);
 }
 
+static PyObject *region(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    long long number, top, left, height, width;
+    if (!PyArg_ParseTuple(args, "sLLLLL", &name, &number, &top, &left, &height, &width))
+        return NULL;
+    cnnlens_objective *objective = NULL;
+    cnnlens_status status = cnnlens_objective_region(&objective, name, number, top, left, height, width);
+    return wrap(status, objective);
+}
+
 static PyObject *sum(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -192,6 +204,7 @@ static PyMethodDef functions[] = {
     { "layer", layer, METH_VARARGS, NULL },
     { "direction", direction, METH_VARARGS, NULL },
     { "group", group, METH_VARARGS, NULL },
+    { "region", region, METH_VARARGS, NULL },
     { "sum", sum, METH_VARARGS, NULL },
     { NULL, NULL, 0, NULL },
 };

@@ -44,6 +44,12 @@ static int32_t look_for_signals(void *payload)
         Py_END_ALLOW_THREADS                                                                                           \
     } while (0)
 
+cnnlens_session *native_session(PyObject *self)
+{
+    ((Session *)self)->asked = now();
+    return ((Session *)self)->session;
+}
+
 static PyObject *none(cnnlens_status status)
 {
     if (status != CNNLENS_OK)
@@ -114,6 +120,25 @@ static PyObject *shapes(PyObject *object, PyObject *args)
     native_strings_release(&layers);
     native_arrays_release(&inputs);
     return result;
+}
+
+/* last_spatial_layer(input shape) -> name */
+static PyObject *last_spatial_layer(PyObject *object, PyObject *args)
+{
+    Session *self = (Session *)object;
+    PyObject *size, *sizes;
+    native_arrays input;
+    if (!PyArg_ParseTuple(args, "O", &size) || !(sizes = PyTuple_Pack(1, size)))
+        return NULL;
+    int failed = native_shapes_get(&input, sizes, "the input") < 0;
+    Py_DECREF(sizes);
+    if (failed)
+        return NULL;
+    const char *name = NULL;
+    cnnlens_status status;
+    COMPUTE(self, cnnlens_last_spatial_layer(&name, self->session, input.arrays, input.count));
+    native_arrays_release(&input);
+    return status == CNNLENS_OK ? PyUnicode_FromString(name) : native_fail(status);
 }
 
 /* run and gradient: layers, inputs and outputs as sequences. */
@@ -197,89 +222,6 @@ done:
     return result;
 }
 
-enum { SALIENCY, GRAD_X_INPUT, GUIDED_BACKPROP, DECONVNET, CAM, GRAD_CAM, GUIDED_GRAD_CAM };
-
-static cnnlens_status attribution(int method, cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
-                                  const cnnlens_objective *objective, int reduction, const cnnlens_cam_options *cam)
-{
-    cnnlens_attribution_options options = CNNLENS_ATTRIBUTION_OPTIONS_INIT;
-    options.reduction = reduction;
-    switch (method) {
-    case SALIENCY: return cnnlens_saliency(out, session, image, objective, &options);
-    case GRAD_X_INPUT: return cnnlens_grad_x_input(out, session, image, objective, &options);
-    case GUIDED_BACKPROP: return cnnlens_guided_backprop(out, session, image, objective, &options);
-    case DECONVNET: return cnnlens_deconvnet(out, session, image, objective, &options);
-    case CAM: return cnnlens_cam(out, session, image, objective);
-    case GRAD_CAM: return cnnlens_grad_cam(out, session, image, objective, cam);
-    default: return cnnlens_guided_grad_cam(out, session, image, objective, cam);
-    }
-}
-
-/* attribute(method, image, out, objective, reduction, layer, keeps_positive, upsample) */
-static PyObject *attribute(PyObject *object, PyObject *args)
-{
-    Session *self = (Session *)object;
-    PyObject *given, *wanted, *goal, *result = NULL;
-    cnnlens_objective *objective;
-    cnnlens_cam_options cam = CNNLENS_CAM_OPTIONS_INIT;
-    int method, reduction;
-    if (!PyArg_ParseTuple(args, "iOOOizii", &method, &given, &wanted, &goal, &reduction, &cam.layer,
-                          &cam.keeps_positive, &cam.upsample) ||
-        native_objective(&objective, goal) < 0)
-        return NULL;
-    native_arrays image = { 0 }, out = { 0 };
-    if (native_array_get(&image, given, 0, "the image") == 0 && native_array_get(&out, wanted, 1, "the output") == 0) {
-        cnnlens_status status;
-        COMPUTE(self, attribution(method, out.arrays, self->session, image.arrays, objective, reduction, &cam));
-        result = none(status);
-    }
-    native_arrays_release(&image);
-    native_arrays_release(&out);
-    return result;
-}
-
-/* Calls a Python function between steps, without the GIL on entry; stops where it gives False or raises. */
-static int32_t report(int64_t step, int64_t steps, float value, void *payload)
-{
-    PyGILState_STATE state = PyGILState_Ensure();
-    PyObject *answer = PyObject_CallFunction(payload, "LLf", (long long)step, (long long)steps, (double)value);
-    int32_t stops = !answer || answer == Py_False;
-    Py_XDECREF(answer);
-    PyGILState_Release(state);
-    return stops;
-}
-
-/* occlude(image, out, objective, (height, width), (down, across), fill, value, progress or None) */
-static PyObject *occlude(PyObject *object, PyObject *args)
-{
-    Session *self = (Session *)object;
-    PyObject *given, *wanted, *goal, *progress, *result = NULL;
-    cnnlens_objective *objective;
-    cnnlens_occlusion_options options = CNNLENS_OCCLUSION_OPTIONS_INIT;
-    long long window[2], stride[2];
-    if (!PyArg_ParseTuple(args, "OOO(LL)(LL)ifO", &given, &wanted, &goal, &window[0], &window[1], &stride[0],
-                          &stride[1], &options.fill, &options.value, &progress) ||
-        native_objective(&objective, goal) < 0)
-        return NULL;
-    for (int axis = 0; axis < 2; axis++) {
-        options.window[axis] = window[axis];
-        options.stride[axis] = stride[axis];
-    }
-    if (progress != Py_None) {
-        options.progress = report;
-        options.payload = progress;
-    }
-    native_arrays image = { 0 }, out = { 0 };
-    if (native_array_get(&image, given, 0, "the image") == 0 && native_array_get(&out, wanted, 1, "the output") == 0) {
-        cnnlens_status status;
-        COMPUTE(self, cnnlens_occlusion(out.arrays, self->session, image.arrays, objective, &options));
-        result = none(status);
-    }
-    native_arrays_release(&image);
-    native_arrays_release(&out);
-    return result;
-}
-
 /* fgsm(image, out, labels or None, epsilon, targeted, norm, is_clamped, low, high) */
 static PyObject *fgsm(PyObject *object, PyObject *args)
 {
@@ -307,7 +249,19 @@ static PyObject *fgsm(PyObject *object, PyObject *args)
 
 /* ---- what the last call saw */
 
-/* seen() -> (scores, targets, layer or None) */
+/* [floats] -> a list, or NULL with an exception set */
+static PyObject *float_list(const float *values, int64_t count)
+{
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (int64_t index = 0; list && index < count; index++) {
+        PyObject *item = PyFloat_FromDouble(values[index]);
+        if (!item || PyList_SetItem(list, (Py_ssize_t)index, item) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+/* seen() -> (scores, targets, layer or None, gaps or None) */
 static PyObject *seen(PyObject *object, PyObject *args)
 {
     (void)args;
@@ -315,30 +269,39 @@ static PyObject *seen(PyObject *object, PyObject *args)
     int64_t count = cnnlens_session_image_count(session);
     if (count < 0)
         return native_fail((cnnlens_status)count);
-    float *scores = PyMem_Calloc((size_t)count + 1, sizeof *scores);
+    float *scores = PyMem_Calloc((size_t)count + 1, sizeof *scores),
+          *gaps = PyMem_Calloc((size_t)count + 1, sizeof *gaps);
     int64_t *targets = PyMem_Calloc((size_t)count + 1, sizeof *targets);
-    PyObject *score_list = PyList_New(0), *target_list = PyList_New(0);
-    cnnlens_status status = scores && targets ? CNNLENS_OK : CNNLENS_ENOMEM;
+    PyObject *score_list = NULL, *target_list = NULL, *gap_list = NULL, *result = NULL;
+    cnnlens_status status = scores && gaps && targets ? CNNLENS_OK : CNNLENS_ENOMEM;
     if (status == CNNLENS_OK)
         status = cnnlens_session_scores(scores, count, session);
     if (status == CNNLENS_OK)
         status = cnnlens_session_targets(targets, count, session);
-    if (status != CNNLENS_OK)
+    if (status != CNNLENS_OK) {
         native_fail(status);
-    for (int64_t index = 0; status == CNNLENS_OK && index < count && !PyErr_Occurred(); index++) {
-        PyObject *score = PyFloat_FromDouble(scores[index]), *target = PyLong_FromLongLong(targets[index]);
-        if (score && target && PyList_Append(score_list, score) == 0)
-            PyList_Append(target_list, target);
-        Py_XDECREF(score);
+        goto done;
+    }
+    int has_gaps = cnnlens_session_gaps(gaps, count, session) == CNNLENS_OK;
+    score_list = float_list(scores, count);
+    gap_list = has_gaps ? float_list(gaps, count) : Py_NewRef(Py_None);
+    target_list = PyList_New(0);
+    for (int64_t index = 0; target_list && index < count; index++) {
+        PyObject *target = PyLong_FromLongLong(targets[index]);
+        if (!target || PyList_Append(target_list, target) < 0)
+            Py_CLEAR(target_list);
         Py_XDECREF(target);
     }
-    PyMem_Free(scores);
-    PyMem_Free(targets);
-    if (!PyErr_Occurred())
-        return Py_BuildValue("NNz", score_list, target_list, cnnlens_session_layer(session));
+    if (score_list && target_list && gap_list)
+        result = Py_BuildValue("OOzO", score_list, target_list, cnnlens_session_layer(session), gap_list);
+done:
     Py_XDECREF(score_list);
     Py_XDECREF(target_list);
-    return NULL;
+    Py_XDECREF(gap_list);
+    PyMem_Free(scores);
+    PyMem_Free(gaps);
+    PyMem_Free(targets);
+    return result;
 }
 
 static PyObject *native_size(PyObject *object, PyObject *args)
@@ -364,11 +327,13 @@ static PyObject *native_map(PyObject *object, PyObject *args)
 
 static PyMethodDef methods[] = {
     { "shapes", shapes, METH_VARARGS, NULL },
+    { "last_spatial_layer", last_spatial_layer, METH_VARARGS, NULL },
     { "run", run, METH_VARARGS, NULL },
     { "gradient", gradient, METH_VARARGS, NULL },
     { "predict", predict, METH_VARARGS, NULL },
-    { "attribute", attribute, METH_VARARGS, NULL },
-    { "occlude", occlude, METH_VARARGS, NULL },
+    { "attribute", native_attribute, METH_VARARGS, NULL },
+    { "explain", native_explain, METH_VARARGS, NULL },
+    { "select", native_select, METH_VARARGS, NULL },
     { "fgsm", fgsm, METH_VARARGS, NULL },
     { "seen", seen, METH_NOARGS, NULL },
     { "native_size", native_size, METH_NOARGS, NULL },

@@ -14,13 +14,17 @@ public struct Attribution: Sendable {
   public let layer: Layer?
   /// A CAM at its layer's own resolution, N×h×w.
   public let native: Tensor?
+  /// For methods whose values should add up to something: what is missing, for each image.
+  public let gaps: [Float]?
 
   init(_ map: Tensor, _ result: GradientResult, layer: Layer? = nil, native: Tensor? = nil) {
-    (self.map, scores, targets, self.layer, self.native) = (map, result.scores, result.targets, layer, native)
+    self.init(map, scores: result.scores, targets: result.targets, layer: layer, native: native)
   }
 
-  init(_ map: Tensor, scores: [Float], targets: [Int]) {
-    (self.map, self.scores, self.targets, layer, native) = (map, scores, targets, nil, nil)
+  init(
+    _ map: Tensor, scores: [Float], targets: [Int], layer: Layer? = nil, native: Tensor? = nil, gaps: [Float]? = nil
+  ) {
+    (self.map, self.scores, self.targets, self.layer, self.native, self.gaps) = (map, scores, targets, layer, native, gaps)
   }
 }
 

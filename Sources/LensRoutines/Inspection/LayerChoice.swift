@@ -4,7 +4,7 @@ import LensTensors
 
 extension Session {
   /// The last layer before the class scores that still has maps larger than one pixel.
-  func lastSpatialLayer(inputs: [Shape]) throws -> Layer {
+  public func lastSpatialLayer(inputs: [Shape]) throws -> Layer {
     let graph = try graph(for: inputs)
     guard let logits = graph.index(of: .logits) else { throw LensError(.notFound, "'\(network.name)' has no output") }
     let candidate = graph.ancestors(of: logits).last { index in

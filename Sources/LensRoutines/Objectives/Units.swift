@@ -28,6 +28,24 @@ extension Objective {
     }
   }
 
+  /// The mean activation in a rectangle of a layer, of one channel or (nil) of all.
+  public static func region(_ layer: Layer, channel: Int? = nil, rows: Range<Int>, columns: Range<Int>) -> Objective {
+    let place = "@\(rows.lowerBound)-\(rows.upperBound - 1),\(columns.lowerBound)-\(columns.upperBound - 1)"
+    return Objective("\(layer)\(channel.map { ":\($0)" } ?? "")\(place)", at: [layer]) { activations, seeds in
+      let maps = try FeatureMaps(activations, layer)
+      if let channel { try maps.check(channel: channel) }
+      guard !rows.isEmpty, !columns.isEmpty, rows.clamped(to: 0..<maps.h) == rows, columns.clamped(to: 0..<maps.w) == columns else {
+        throw LensError(
+          .invalidArgument, "rows \(rows) and columns \(columns) are not inside the maps of '\(layer)', which are \(maps.h)×\(maps.w)")
+      }
+      let channels = channel.map { $0..<$0 + 1 } ?? 0..<maps.c
+      let share = 1 / Float(channels.count * rows.count * columns.count)
+      return maps.weighted(at: layer, seeds, units: channels.lowerBound * maps.area..<channels.upperBound * maps.area) { unit in
+        rows.contains(unit % maps.area / maps.w) && columns.contains(unit % maps.w) ? share : 0
+      }
+    }
+  }
+
   /// Half the sum of squares of a layer: DeepDream's energy, whose derivative is the activation itself.
   public static func layer(_ layer: Layer) -> Objective {
     Objective("energy of \(layer)", at: [layer]) { activations, seeds in

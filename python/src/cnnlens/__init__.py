@@ -10,11 +10,13 @@
 from . import _native
 from ._errors import Cancelled, Error, InvalidArgument, ModelError, NotFound, OutOfMemory
 from .adversarial import AttackResult, Robustness, fgsm
-from .attribution import cam, deconvnet, grad_cam, grad_x_input, guided_backprop, guided_grad_cam, saliency
+from .attribution import deconvnet, grad_x_input, guided_backprop, integrated_gradients, saliency, smoothgrad
+from .cams import cam, fullgrad, grad_cam, guided_grad_cam
 from .explain import explain
+from .layer_attribution import conductance, internal_influence, layer_grad_x_activation, layer_integrated_gradients
 from .maps import Map, Panel
 from .model import Network, Prediction, Summary, from_torch, get_num_threads, load, set_num_threads
-from .objectives import Objective, channel, direction, group, layer, logit, prob, unit
+from .objectives import Objective, channel, direction, group, layer, logit, prob, region, unit
 from .perturbation import occlusion
 from .preprocess import Preprocess
 
@@ -39,23 +41,31 @@ __all__ = [
     "__version__",
     "cam",
     "channel",
+    "conductance",
     "deconvnet",
     "direction",
     "explain",
     "fgsm",
     "from_torch",
+    "fullgrad",
     "get_num_threads",
     "grad_cam",
     "grad_x_input",
     "group",
     "guided_backprop",
     "guided_grad_cam",
+    "integrated_gradients",
+    "internal_influence",
     "layer",
+    "layer_grad_x_activation",
+    "layer_integrated_gradients",
     "load",
     "logit",
     "occlusion",
     "prob",
+    "region",
     "saliency",
     "set_num_threads",
+    "smoothgrad",
     "unit",
 ]

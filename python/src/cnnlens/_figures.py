@@ -13,38 +13,48 @@ from . import colormaps
 from ._errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from .maps import Map
+    from .maps import Map, Mode
 
 _SIDE = 2.6  # inches
+_COLUMNS = 5
+_PLAIN = ("gradcam", "mean", "gausslegendre")  # what a method's name says already
 
 
-def figure(maps: Sequence[Map]) -> Any:
-    """One row per image: the picture, if there is one, then each map with its scale."""
+def figure(maps: Sequence[Map], mode: Mode = "heat", limit: float | None = None) -> Any:
+    """The picture, if there is one, then each map with its scale; one row per image, or several for many maps."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         raise InvalidArgument("figures need matplotlib: pip install 'cnnlens[plot]'") from None
     pictures = maps[0].pictures()
-    has_picture = pictures[0] is not None
-    rows, columns = len(pictures), len(maps) + has_picture
-    height, width = maps[0].parts()[0].shape[-2:]
+    first = pictures[0]
+    has_picture = first is not None
+    tiles = len(maps) + has_picture
+    columns = min(tiles, _COLUMNS) if len(pictures) == 1 else tiles
+    lines = -(-tiles // columns)  # rows for each image
+    height, width = first.shape[:2] if first is not None else maps[0].parts()[0].shape[-2:]
     tall = _SIDE * min(max(height / max(width, 1), 0.4), 2.5)
-    result = Figure(figsize=(_SIDE * columns + 0.2, (tall + 0.85) * rows), dpi=120, layout="constrained")
+    rows = lines * len(pictures)
+    result = Figure(figsize=(_SIDE * columns + 0.2, (tall + 0.85) * rows + 0.15), dpi=120, layout="constrained")
     FigureCanvasAgg(result)
-    # Every picture row has a thin row of scales under it, so that pictures and maps are of one size.
+    # Every row has a thin row of scales under it, so that pictures and maps are of one size.
     grid = result.add_gridspec(2 * rows, columns, height_ratios=[1, 0.04] * rows)
-    for row in range(rows):
+    drawings = [part.drawn(mode, limit=limit) for part in maps]
+    for image, picture in enumerate(pictures):
         if has_picture:
-            axis = result.add_subplot(grid[2 * row, 0])
-            axis.imshow(np.clip(np.asarray(pictures[row]), 0, 1), interpolation="nearest")
-            _label(axis, _title(maps[0], row))
-        for column, part in enumerate(maps, start=int(has_picture)):
+            axis = result.add_subplot(grid[2 * image * lines, 0])
+            axis.imshow(np.clip(np.asarray(picture), 0, 1), interpolation="nearest")
+            _label(axis, _title(maps[0], image))
+        for place, (part, drawing) in enumerate(zip(maps, drawings, strict=True), start=int(has_picture)):
+            row, column = image * lines + place // columns, place % columns
             axis = result.add_subplot(grid[2 * row, column])
-            axis.imshow(part.colored()[row], interpolation="nearest")
-            _label(axis, _name(part) if has_picture else f"{_name(part)}\n{_title(part, row)}")
-            if part.parts()[row].ndim == 2:
-                _scale(result, result.add_subplot(grid[2 * row + 1, column]), part)
+            axis.imshow(drawing[image], interpolation="nearest")
+            _label(axis, _name(part) if has_picture else f"{_name(part)}\n{_title(part, image)}")
+            if part.parts()[image].ndim == 2 and mode != "mask":
+                _scale(
+                    result, result.add_subplot(grid[2 * row + 1, column]), part, part.limit if limit is None else limit
+                )
     return result
 
 
@@ -54,11 +64,10 @@ def _label(axis: Any, title: str) -> None:
     axis.set_yticks([])
 
 
-def _scale(result: Any, axis: Any, part: Map) -> None:
+def _scale(result: Any, axis: Any, part: Map, limit: float) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
 
-    limit = part.limit
     colors = ListedColormap(colormaps.table("diverging" if part.is_signed else "sequential"))
     scale = ScalarMappable(Normalize(-limit if part.is_signed else 0.0, limit or 1.0), colors)
     bar = result.colorbar(scale, cax=axis, orientation="horizontal")
@@ -70,7 +79,12 @@ def _scale(result: Any, axis: Any, part: Map) -> None:
 
 
 def _name(part: Map) -> str:
-    return part.method + (f"\nat {_cut(part.layer)}" if part.layer else "")
+    name = part.method
+    for key in ("variant", "kind", "rule"):
+        value = part.params.get(key)
+        if isinstance(value, str) and value not in _PLAIN:
+            name += f" ({value})"
+    return name + (f"\nat {_cut(part.layer)}" if part.layer else "")
 
 
 def _cut(line: str) -> str:

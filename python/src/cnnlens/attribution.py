@@ -12,22 +12,23 @@ that do not exist.
 
 from __future__ import annotations
 
-import time
+import functools
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from . import objectives
+from ._attribute import Question, attribute, choice, real, whole
 from ._errors import InvalidArgument
-from ._types import Array
+from ._progress import Progress
 from .maps import Map
-from .model import Given, Network
+from .model import Network
 
 Reduce: TypeAlias = Literal["max", "abs", "sum"] | None
+PathRule: TypeAlias = Literal["gausslegendre", "left", "right", "middle", "trapezoid"]
 
-_METHODS = ("saliency", "grad_x_input", "guided_backprop", "deconvnet", "cam", "grad_cam", "guided_grad_cam")
-_REDUCTIONS = {"max": 1, "abs": 2, "sum": 3, None: 4}
-_UPSAMPLINGS = {"bilinear": 0, "nearest": 1, None: 1}
+_REDUCTIONS = ("max", "abs", "sum", None)
 
 
 def saliency(net: Network, x: Any, target: objectives.Target = None, *, reduce: Reduce = "max") -> Map:
@@ -76,29 +77,123 @@ def deconvnet(net: Network, x: Any, target: objectives.Target = None, *, reduce:
     return _gradient_map("deconvnet", net, x, target, reduce)
 
 
-def cam(net: Network, x: Any, target: objectives.Target = None) -> Map:
-    """Class activation map: the last maps, weighted by what the class makes of each.
-
-    Zhou et al., "Learning Deep Features for Discriminative Localization", 2016. arXiv:1512.04150. For networks
-    that pool globally and are linear after it; `grad_cam` is for the others. ``.native`` is the map before it was
-    enlarged.
-    """
-    return _attribute("cam", net, x, target, params={})
-
-
-def grad_cam(
+def smoothgrad(
     net: Network,
     x: Any,
     target: objectives.Target = None,
     *,
-    layer: str | None = None,
-    variant: Literal["gradcam"] = "gradcam",
-    relu: bool = True,
-    upsample: Literal["bilinear", "nearest"] | None = "bilinear",
+    n: int = 25,
+    noise: float = 0.15,
+    kind: Literal["mean", "square", "var"] = "mean",
+    of: Callable[..., Map] = saliency,
+    seed: int = 0,
+    progress: Progress = None,
 ) -> Map:
-    """Grad-CAM: a layer's maps, weighted by the mean gradient of the score with respect to each.
+    """A method's maps for noisy copies of the picture, averaged: M(x) = 1/n sum_i M(x + e_i), e_i ~ N(0, s^2).
 
-    Selvaraju et al., "Grad-CAM", 2017. arXiv:1610.02391
+    Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017, section 3. arXiv:1706.03825. The mean of the
+    squares: Hooker et al., arXiv:1806.10758. The variance, VarGrad: Adebayo et al., arXiv:1810.03307.
+
+    Parameters
+    ----------
+    net : Network
+    x
+        A picture, a list of them, or a raw float32 array ``(N, C, H, W)``.
+    target
+        What is explained; ``None``: the class with the highest score of the picture without noise.
+    n : int
+        How many copies.
+    noise : float
+        The deviation s, as a share of the picture's range (max - min).
+    kind : {"mean", "square", "var"}
+    of
+        What is averaged: any method of one map, ``of(net, x, target)``; give it options with ``functools.partial``.
+    seed : int
+        The same seed gives the same map, to the last bit, whatever the batch and the number of threads.
+
+    Returns
+    -------
+    Map
+        What ``of`` gives: the mean in its units, squares and variances in their square. With ``noise=0`` the mean is
+        ``of``'s own map and the variance 0.
+    """
+    whole(n, "n", 1, 1_000_000)
+    whole(seed, "seed", 0, 2**63 - 1)
+    share = real(noise, "noise", 0.0)
+    summary = choice(kind, "kind", ("mean", "square", "var"))
+    name, options = _named(of)
+    params = {"n": n, "noise": share, "kind": kind, "of": name, **options}
+    if name not in _SMOOTHED:
+        raise InvalidArgument(
+            f"of is {name}; it must be one of {', '.join(_SMOOTHED)}, or functools.partial of one with reduce or layer"
+        )
+    unknown = set(options) - {"reduce", "layer"}
+    if unknown:
+        raise InvalidArgument(f"of has the options {sorted(unknown)}; only reduce and layer can be chosen here")
+    is_layered = name in ("grad_cam", "guided_grad_cam")
+    if ("reduce" if is_layered else "layer") in options:
+        raise InvalidArgument(f"{name} has no option {'reduce' if is_layered else 'layer'!r}")
+    reduce = options.get("reduce", "max" if name == "saliency" else "sum")
+    return attribute(
+        "smoothgrad",
+        net,
+        x,
+        target,
+        {
+            "method": _SMOOTHED.index(name),
+            "samples": n,
+            "seed": seed,
+            "noise": share,
+            "summary": summary,
+            "reduction": reduction(reduce),
+            "layer": options.get("layer"),
+        },
+        params=params,
+        is_signed=kind == "mean" and name != "grad_cam" and reduce not in ("max", "abs"),
+        keeps_channels=not is_layered and reduce is None,
+        has_native=is_layered,
+        seed=seed,
+        progress=progress,
+    )
+
+
+_SMOOTHED = (
+    "saliency",
+    "grad_x_input",
+    "guided_backprop",
+    "deconvnet",
+    "integrated_gradients",
+    "grad_cam",
+    "guided_grad_cam",
+)
+
+
+def _named(of: Any) -> tuple[str, dict[str, Any]]:
+    """A method's name and the options it was given."""
+    if isinstance(of, functools.partial):
+        if of.args:
+            raise InvalidArgument("of is a partial with positional arguments; give it options by name")
+        return _named(of.func)[0], dict(of.keywords)
+    return getattr(of, "__name__", repr(of)), {}
+
+
+def integrated_gradients(
+    net: Network,
+    x: Any,
+    target: objectives.Target = None,
+    *,
+    baseline: Any = 0.0,
+    steps: int = 50,
+    rule: PathRule = "gausslegendre",
+    reduce: Reduce = "sum",
+    progress: Progress = None,
+) -> Map:
+    """The gradient averaged on the straight way from a baseline to the picture, times the difference.
+
+    ``IG_i = (x_i - b_i) * integral over a in 0...1 of dS/dx_i(b + a (x - b))``. The values add up to
+    ``S(x) - S(b)``; ``.gap`` is what is missing of that, the error of the rule.
+
+    Sundararajan, Taly & Yan, "Axiomatic Attribution for Deep Networks", 2017, equation 1. arXiv:1703.01365
 
     Parameters
     ----------
@@ -107,123 +202,80 @@ def grad_cam(
         A picture, a list of them, or a raw float32 array ``(N, C, H, W)``.
     target
         What is explained; ``None``: the class with the highest score.
-    layer
-        ``None``: the last layer with a spatial map. ``.layer`` of the result says which.
-    variant
-        ``"gradcam"``.
-    relu
-        Whether negative values become 0, as in the paper.
-    upsample
-        How the map is enlarged to the input's size; ``None``: it is not.
+    baseline : float, "mean", "blur" or array
+        Where the way starts: a number in all pixels, in [0, 1] for a picture; the mean of each channel; the picture
+        under a Gaussian of 10 pixels; or another picture, ``(C, H, W)`` at the network's input size (or one per image,
+        ``(N, C, H, W)``), in the units of the input.
+    steps : int
+        Gradients that are taken.
+    rule : {"gausslegendre", "left", "right", "middle", "trapezoid"}
+        Where. The weights always sum to one.
+    reduce
+        As for `saliency`.
+    progress
+        See `cnnlens.occlusion`.
     """
-    if variant != "gradcam":
-        raise InvalidArgument(f"variant is {variant!r}; it must be 'gradcam'")
-    if upsample not in _UPSAMPLINGS:
-        raise InvalidArgument(f"upsample is {upsample!r}; it must be 'bilinear', 'nearest' or None")
-    params = {"layer": layer, "variant": variant, "relu": bool(relu), "upsample": upsample}
-    result = _attribute("grad_cam", net, x, target, params=params, layer=layer, relu=bool(relu), upsample=upsample)
-    if upsample is None and result.native is not None:
-        result._data = result.native
-    return result
-
-
-def guided_grad_cam(net: Network, x: Any, target: objectives.Target = None, *, layer: str | None = None) -> Map:
-    """Grad-CAM times guided backprop: fine detail where the class is.
-
-    Selvaraju et al., "Grad-CAM", 2017, section 3.2. arXiv:1610.02391. Guided backprop is summed over
-    the channels; ``layer`` as for `grad_cam`. ``.native`` is Grad-CAM at the layer's resolution.
-    """
-    return _attribute("guided_grad_cam", net, x, target, params={"layer": layer}, layer=layer)
+    path = Path(baseline, steps, rule)
+    return attribute(
+        "integrated_gradients",
+        net,
+        x,
+        target,
+        {**path.options, "reduction": reduction(reduce)},
+        params={**path.params, "reduce": reduce},
+        is_signed=reduce not in ("max", "abs"),
+        keeps_channels=reduce is None,
+        progress=progress,
+        check=path.check,
+    )
 
 
 # ---- what they share
 
 
-def _reduction(reduce: Any) -> int:
-    if reduce not in _REDUCTIONS:
-        raise InvalidArgument(f"reduce is {reduce!r}; it must be 'max', 'abs', 'sum' or None")
-    return _REDUCTIONS[reduce]
+class Path:
+    """The straight way from a baseline to a picture, as the native options say it."""
+
+    def __init__(self, baseline: Any, steps: int, rule: PathRule) -> None:
+        place = choice(rule, "rule", ("gausslegendre", "left", "right", "middle", "trapezoid"))
+        whole(steps, "steps", 2 if rule == "trapezoid" else 1, 99_999)
+        self.options: dict[str, Any] = {"rule": place, "steps": steps}
+        self.params: dict[str, Any] = {"steps": steps, "rule": rule}
+        if isinstance(baseline, np.ndarray):
+            if not np.issubdtype(baseline.dtype, np.floating) or not np.isfinite(baseline).all():
+                raise InvalidArgument(f"baseline is {baseline.dtype}; it must be finite floats, in the input's units")
+            picture = np.ascontiguousarray(baseline, dtype=np.float32)
+            self.options |= {"baseline": 3, "picture": picture[None] if picture.ndim == 3 else picture}
+            self.params["baseline"] = "array"
+        elif isinstance(baseline, str):
+            self.options["baseline"] = 1 + choice(baseline, "baseline", ("mean", "blur"))
+            self.params["baseline"] = baseline
+        else:
+            number = real(baseline, "baseline")
+            self.options |= {"baseline": 0, "value": number}
+            self.params["baseline"] = number
+
+    def check(self, question: Question) -> None:
+        """A baseline picture must have the input's shape."""
+        picture = self.options.get("picture")
+        shape = question.shape
+        if picture is not None and picture.shape not in (shape, (1, *shape[1:])):
+            raise InvalidArgument(f"baseline has shape {picture.shape}; it must be {shape[1:]} or {shape}")
+
+
+def reduction(reduce: Any) -> int:
+    """The reduction's number in C."""
+    return choice(reduce, "reduce", _REDUCTIONS) + 1
 
 
 def _gradient_map(method: str, net: Network, x: Any, target: objectives.Target, reduce: Reduce) -> Map:
-    _reduction(reduce)
-    return _attribute(method, net, x, target, params={"reduce": reduce}, reduce=reduce)
-
-
-def _attribute(
-    method: str,
-    net: Network,
-    x: Any,
-    target: objectives.Target,
-    *,
-    params: dict[str, Any],
-    reduce: Reduce = "sum",
-    layer: str | None = None,
-    relu: bool = False,
-    upsample: str | None = "bilinear",
-) -> Map:
-    start = time.perf_counter()
-    if not isinstance(net, Network):
-        raise InvalidArgument(f"net is a {type(net).__name__}; it must be a Network, from cl.load")
-    given = net.given(x)
-    if given.array.ndim != 4:
-        raise InvalidArgument(f"x has shape {given.array.shape}; maps need (N, C, H, W)")
-    goal = objectives.resolve(net, target, given.count)
-    n, channels, height, width = given.array.shape
-    out = np.empty((n, channels, height, width) if reduce is None else (n, height, width), np.float32)
-    native: Array | None = None
-    with given.sessions.take() as session:
-        session.attribute(
-            _METHODS.index(method),
-            given.array,
-            out,
-            goal.native,
-            _REDUCTIONS[reduce],
-            layer,
-            int(relu),
-            _UPSAMPLINGS[upsample],
-        )
-        scores, targets, chosen = session.seen()
-        if method in ("cam", "grad_cam", "guided_grad_cam"):
-            native = np.empty(session.native_size(), np.float32)
-            session.native_map(native)
-    return Map(
-        given.unbatched(out),
-        method=method,
-        network=net.name,
-        is_batch=not given.is_single,
-        has_channels=reduce is None,
-        is_signed=reduce not in ("max", "abs") and not relu,
-        layer=chosen,
-        params=params,
-        seconds=time.perf_counter() - start,
-        image=seen(given),
-        native=None if native is None else given.unbatched(native),
-        **described(net, given, goal, scores, targets),
+    return attribute(
+        method,
+        net,
+        x,
+        target,
+        {"reduction": reduction(reduce)},
+        params={"reduce": reduce},
+        is_signed=reduce not in ("max", "abs"),
+        keeps_channels=reduce is None,
     )
-
-
-def seen(given: Given) -> Array | None:
-    """What the network saw, for `Map.image`."""
-    if given.views is None:
-        return None
-    pictures = np.stack([view.picture() for view in given.views])
-    return pictures[0] if given.is_single else pictures
-
-
-def described(
-    net: Network, given: Given, goal: objectives.Resolved, scores: list[float], targets: list[int]
-) -> dict[str, Any]:
-    """Target, label and score as results report them: one for a single picture, a list for a batch."""
-    target: Any
-    label: Any
-    if goal.objective is not None:
-        target, label = goal.objective, repr(goal.objective)
-        if not given.is_single:
-            label = [label] * given.count
-    else:
-        target, label = targets, [net.label(index) for index in targets]
-        if given.is_single:
-            target, label = targets[0], label[0]
-    score = scores[0] if given.is_single else np.array(scores, np.float32)
-    return {"target": target, "label": label, "score": score}

@@ -12,13 +12,16 @@ import os
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from . import colormaps
 from ._errors import InvalidArgument
 from ._types import AnyArray, Array
+
+Mode: TypeAlias = Literal["heat", "blend", "mask", "alpha"]
+MODES = ("heat", "blend", "mask", "alpha")
 
 
 class Map:
@@ -46,6 +49,8 @@ class Map:
         What the network saw: ``(H, W, 3)`` float32 in [0, 1], ``(N, H, W, 3)`` for a batch; None for raw input.
     native : ndarray or None
         A CAM at its layer's own resolution.
+    gap : float or ndarray or None
+        Of methods whose values should add up to something: what is missing, one per image.
     """
 
     def __init__(
@@ -66,12 +71,13 @@ class Map:
         seconds: float = 0.0,
         image: Array | None = None,
         native: Array | None = None,
+        gap: Any = None,
     ) -> None:
         self._data = data
         self.method, self.network = method, network
         self.target, self.label, self.score = target, label, score
         self.layer, self.params, self.seed, self.seconds = layer, dict(params or {}), seed, seconds
-        self.image, self.native = image, native
+        self.image, self.native, self.gap = image, native, gap
         self._is_batch, self._has_channels, self._is_signed = is_batch, has_channels, is_signed
 
     # -- an array
@@ -131,50 +137,84 @@ class Map:
             return [None] * len(self.parts())
         return list(self.image) if self._is_batch else [self.image]
 
-    def colored(self) -> list[Array]:
-        """One ``(H, W, 3)`` drawing per image, in [0, 1], all on one scale."""
-        return [self._color(part) for part in self.parts()]
+    def colored(self, limit: float | None = None) -> list[Array]:
+        """One ``(H, W, 3)`` drawing per image, in [0, 1], all on one scale, which ends at ``limit``."""
+        return [self._color(part, self.limit if limit is None else limit) for part in self.parts()]
 
-    def _color(self, part: Array) -> Array:
-        limit = self.limit
+    def _color(self, part: Array, limit: float) -> Array:
         if not self._has_channels:
             return colormaps.color(part, limit, is_signed=self._is_signed)
         if len(part) == 3:  # one value per colour channel: a picture around grey
             scaled = part / limit if limit > 0 else np.zeros_like(part)
             return np.asarray(np.clip(0.5 + 0.5 * scaled, 0, 1).transpose(1, 2, 0), np.float32)
-        return colormaps.color(part.sum(axis=0), colormaps.limit(part.sum(axis=0)), is_signed=True)
+        flat = np.atleast_2d(part.sum(axis=0) if part.ndim == 3 else part)
+        return colormaps.color(flat, colormaps.limit(flat), is_signed=True)
 
-    def overlay(self, alpha: float = 0.5) -> Any:
-        """The map laid over the picture, as a ``PIL.Image`` (``np.asarray`` of it is ``(H, W, 3)`` uint8).
+    def drawn(self, mode: Mode = "heat", *, alpha: float = 0.5, limit: float | None = None) -> list[Array]:
+        """One ``(H, W, 3)`` picture per image, in [0, 1].
 
         Parameters
         ----------
+        mode : {"heat", "blend", "mask", "alpha"}
+            The map in colours alone; laid over the picture; the picture with everything darkened that the map does not
+            point at; or the map in colours over the picture, as opaque as it is strong.
         alpha
-            0 is the picture alone, 1 the map alone. Where a signed map is 0 the picture stays.
+            For ``"blend"``: 0 is the picture alone, 1 the map alone. Where a signed map is 0 the picture stays.
+        limit
+            Where the scale ends; ``None``: at the strongest values but 0.5 %.
         """
+        if mode not in MODES:
+            raise InvalidArgument(f"mode is {mode!r}; it must be one of {', '.join(repr(item) for item in MODES)}")
         if not 0 <= alpha <= 1:
             raise InvalidArgument(f"alpha is {alpha}; it must be in 0...1")
+        end = self.limit if limit is None else _limit(limit)
+        drawings = self.colored(end)
+        if mode == "heat":
+            return drawings
         tiles = []
-        for part, drawing, picture in zip(self.parts(), self.colored(), self.pictures(), strict=True):
+        for part, drawing, picture in zip(self.parts(), drawings, self.pictures(), strict=True):
             if picture is None:
                 raise InvalidArgument(
                     "the map was made from a raw array: there is no picture to lay it over; use .save or .show"
                 )
+            strength: Any = part if part.ndim == 2 else np.abs(part).sum(axis=0)
+            if drawing.shape != picture.shape:
+                raise InvalidArgument(
+                    f"the map is {drawing.shape[0]}×{drawing.shape[1]} and the picture {picture.shape[0]}×"
+                    f"{picture.shape[1]}; draw it as heat"
+                )
+            strength = np.clip(np.abs(strength) / (end or 1.0), 0, 1)[:, :, None]
+            if mode == "mask":
+                positive = np.where((part if part.ndim == 2 else part.sum(axis=0))[:, :, None] > 0, strength, 0)
+                tiles.append(np.asarray(picture * positive, np.float32))
+                continue
             weight: Any = alpha
-            if self._is_signed and not self._has_channels:
-                weight = alpha * np.clip(np.abs(part) / (self.limit or 1.0), 0, 1)[:, :, None] ** 0.5
-            tiles.append((1 - weight) * picture + weight * drawing)
-        return _image(_beside(tiles))
+            if mode == "alpha":
+                weight = strength
+            elif self._is_signed and not self._has_channels:
+                weight = alpha * strength**0.5
+            tiles.append(np.asarray((1 - weight) * picture + weight * drawing, np.float32))
+        return tiles
 
-    def figure(self) -> Any:
+    def overlay(self, alpha: float = 0.5, *, mode: Mode = "blend", limit: float | None = None) -> Any:
+        """The map laid over the picture, as a ``PIL.Image`` (``np.asarray`` of it is ``(H, W, 3)`` uint8).
+
+        Parameters
+        ----------
+        alpha, mode, limit
+            See `drawn`.
+        """
+        return _image(_beside(self.drawn(mode, alpha=alpha, limit=limit)))
+
+    def figure(self, mode: Mode = "heat", *, limit: float | None = None) -> Any:
         """A matplotlib ``Figure`` with the picture, the map and its scale. Needs no display."""
         from ._figures import figure
 
-        return figure([self])
+        return figure([self], mode, None if limit is None else _limit(limit))
 
-    def show(self) -> Any:
+    def show(self, mode: Mode = "heat", *, limit: float | None = None) -> Any:
         """Shows it: inline in a notebook, in the desktop's viewer where there is one. Gives the figure otherwise."""
-        return _show(self.figure())
+        return _show(self.figure(mode, limit=limit))
 
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Writes a drawing (PNG), the data (``.npy``) and how both came about (``.json``), side by side.
@@ -210,6 +250,7 @@ class Map:
             "layer": self.layer,
             "params": self.params,
             "seed": self.seed,
+            "gap": None if self.gap is None else np.asarray(self.gap).tolist(),
             "seconds": self.seconds,
             "shape": list(self.shape),
             "drawn": {"from": -limit if self._is_signed else 0.0, "to": limit, "clipped": True},
@@ -260,20 +301,28 @@ class Panel(Sequence[Map]):
     def __repr__(self) -> str:
         return f"<cnnlens.Panel of '{self.label}': {', '.join(part.method for part in self.maps)}>"
 
-    def figure(self) -> Any:
-        """A matplotlib ``Figure``: the picture, then a map for each method. Needs no display."""
+    def figure(self, mode: Mode = "heat", *, share_scale: bool = False) -> Any:
+        """A matplotlib ``Figure``: the picture, then a map for each method. Needs no display.
+
+        Parameters
+        ----------
+        mode
+            See `Map.drawn`.
+        share_scale
+            One scale for all maps, so that they can be compared; for maps of one unit.
+        """
         from ._figures import figure
 
-        return figure(self.maps)
+        return figure(self.maps, mode, max(part.limit for part in self.maps) if share_scale else None)
 
-    def show(self) -> Any:
+    def show(self, mode: Mode = "heat", *, share_scale: bool = False) -> Any:
         """As `Map.show`."""
-        return _show(self.figure())
+        return _show(self.figure(mode, share_scale=share_scale))
 
-    def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
+    def save(self, path: str | os.PathLike[str], mode: Mode = "heat", *, share_scale: bool = False) -> pathlib.Path:
         """Writes the figure as a PNG."""
         target = _png_path(path)
-        self.figure().savefig(target)
+        self.figure(mode, share_scale=share_scale).savefig(target)
         return target
 
     def _repr_png_(self) -> bytes:
@@ -283,6 +332,13 @@ class Panel(Sequence[Map]):
 
 
 # ---- pictures on screen and disk
+
+
+def _limit(value: Any) -> float:
+    number = float(value) if isinstance(value, (int, float, np.number)) else float("nan")
+    if not np.isfinite(number) or number <= 0:
+        raise InvalidArgument(f"limit is {value!r}; it must be a finite number above 0")
+    return number
 
 
 def _beside(tiles: list[Array]) -> Array:

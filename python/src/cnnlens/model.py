@@ -398,6 +398,8 @@ class Network:
 
     def given(self, x: Any) -> Given:
         """Tells pictures and raw arrays apart: never guessed, a 4-D float32 array is raw and nothing else is."""
+        if isinstance(x, Given):
+            return x
         if self._is_raw(x):
             return Given(_raw_array(x, "x"), self._sessions, None, is_single=False)
         is_single = images.is_single(x)

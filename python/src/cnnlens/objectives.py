@@ -138,6 +138,18 @@ def group(layer: str, mask: Any) -> Objective:
     return _objective("group", f"group({layer})", layer, _floats(mask))
 
 
+def region(layer: str, rows: tuple[int, int], columns: tuple[int, int], channel: int | None = None) -> Objective:
+    """The mean of a rectangle of a layer, ``rows[0] <= y < rows[1]`` and ``columns[0] <= x < columns[1]``, of one
+    channel or, without one, of all."""
+    (top, bottom), (left, right) = _position(rows), _position(columns)
+    if top >= bottom or left >= right:
+        raise InvalidArgument(f"rows are {rows!r} and columns {columns!r}; both must be (first, behind the last)")
+    number = -1 if channel is None else _count(channel, "channel")
+    place = f"{layer}{'' if channel is None else f':{channel}'}"
+    text = f"region({place}, {top}:{bottom}, {left}:{right})"
+    return _objective("region", text, layer, number, top, left, bottom - top, right - left)
+
+
 def _floats(values: Any) -> Array:
     try:
         return np.ascontiguousarray(values, dtype=np.float32)
@@ -155,7 +167,7 @@ def _position(position: tuple[int, int]) -> tuple[int, int]:
     try:
         y, x = position
     except (TypeError, ValueError):
-        raise InvalidArgument(f"position is {position!r}; it must be (y, x)") from None
+        raise InvalidArgument(f"{position!r} came; it must be two whole numbers") from None
     return _count(y, "y"), _count(x, "x")
 
 

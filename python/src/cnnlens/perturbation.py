@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import numbers
 import operator
-import time
 from typing import Any, Literal
 
 import numpy as np
 
 from . import objectives
+from ._attribute import Question, attribute
 from ._errors import InvalidArgument
-from ._progress import Progress, reporter
-from .attribution import described, seen
+from ._progress import Progress
 from .maps import Map
 from .model import Network
 
@@ -71,38 +70,26 @@ def occlusion(
     Cancelled
         Where ``progress`` stopped it.
     """
-    start = time.perf_counter()
-    if not isinstance(net, Network):
-        raise InvalidArgument(f"net is a {type(net).__name__}; it must be a Network, from cl.load")
     size, step = _pair(window, "window"), _pair(stride, "stride")
     kind, value = _fill(fill)
-    given = net.given(x)
-    if given.array.ndim != 4:
-        raise InvalidArgument(f"x has shape {given.array.shape}; maps need (N, C, H, W)")
-    goal = objectives.resolve(net, target, given.count)
-    n, _, height, width = given.array.shape
-    for name, sides, limits in (("window", size, (height, width)), ("stride", step, size)):
-        for number, limit, side in zip(sides, limits, ("high", "wide")):
-            if not 1 <= number <= limit:
-                allowed = f"1 to {limit}, the {'input' if name == 'window' else 'window'}'s size"
-                raise InvalidArgument(f"{name} is {number} pixels {side}; it must be {allowed}")
-    out = np.empty((n, height, width), np.float32)
-    with reporter(progress, "occlusion") as report, given.sessions.take() as session:
-        session.occlude(given.array, out, goal.native, size, step, kind, value, report)
-        scores, targets, _ = session.seen()
-    return Map(
-        given.unbatched(out),
-        method="occlusion",
-        network=net.name,
-        is_batch=not given.is_single,
-        has_channels=False,
-        is_signed=True,
-        layer=None,
+
+    def check(question: Question) -> None:
+        for name, sides, limits in (("window", size, question.shape[2:]), ("stride", step, size)):
+            for number, limit, side in zip(sides, limits, ("high", "wide")):
+                if not 1 <= number <= limit:
+                    allowed = f"1 to {limit}, the {'input' if name == 'window' else 'window'}'s size"
+                    raise InvalidArgument(f"{name} is {number} pixels {side}; it must be {allowed}")
+
+    return attribute(
+        "occlusion",
+        net,
+        x,
+        target,
+        {"window": size, "stride": step, "fill": kind, "value": value},
         params={"window": list(size), "stride": list(step), "fill": fill if kind else value},
-        seconds=time.perf_counter() - start,
-        image=seen(given),
-        native=None,
-        **described(net, given, goal, scores, targets),
+        is_signed=True,
+        progress=progress,
+        check=check,
     )
 
 
