@@ -6,9 +6,12 @@ extension RuleMap {
   ///
   /// For maps whose rules leave what a node computes forward, and what it writes down for its way back, as they are.
   public static func lanes(_ maps: [RuleMap]) -> RuleMap {
-    RuleMap(maps.map(\.name).joined(separator: " | ")) { node in
-      let rules = maps.map { $0.rule(for: node) }
-      return rules.contains { $0 != nil } ? RulePerLane(rules: rules) : nil
+    RuleMap(maps.map(\.name).joined(separator: " | "), carriesRelevance: false, canonical: { graph, _ in graph }) { graph in
+      let choices = try maps.map { try $0.rules(in: graph) }
+      return { node in
+        let rules = try choices.map { try $0(node) }
+        return rules.contains { $0 != nil } ? RulePerLane(rules: rules) : nil
+      }
     }
   }
 }
