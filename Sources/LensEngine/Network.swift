@@ -42,6 +42,11 @@ public final class Network: Sendable {
     Network(PreprocessedSource(base: source, preprocessing: preprocessing), name: name)
   }
 
+  /// The same network whose first input is the picture that `view` shows a part of, at its own resolution.
+  public func seeing(_ preprocessing: Preprocessing, through view: PictureView) -> Network {
+    Network(PreprocessedSource(base: source, preprocessing: preprocessing, view: view), name: name)
+  }
+
   /// Checks inputs against the declaration: their number, ranks and channels. Batch, height and width are tried, not checked.
   func validate(_ shapes: [Shape]) throws {
     guard shapes.count == inputs.count else {

@@ -37,19 +37,25 @@ public struct Preprocessing: Sendable, Equatable {
   }
 }
 
-/// A network behind its preprocessing.
+/// A network behind its preprocessing, and behind a view of pictures if there is one.
 struct PreprocessedSource: GraphSource {
   let base: any GraphSource
   let preprocessing: Preprocessing
+  var view: PictureView?
 
-  var inputs: [InputDescription] { base.inputs }
+  var inputs: [InputDescription] {
+    guard let view, let first = base.inputs.first, first.dimensions.count == 4 else { return base.inputs }
+    return [InputDescription(name: first.name, dimensions: [first.dimensions[0], view.channels, nil, nil])] + base.inputs.dropFirst()
+  }
   var outputs: [String] { base.outputs }
   var layerNames: [String] { base.layerNames }
   var aliases: [String: String] { base.aliases }
   var metadata: [String: String] { base.metadata }
 
   func graph(for inputs: [Shape], reaching layers: Set<Layer>?) throws -> Graph {
-    let chain = preprocessing.operators, own = Set(chain.map { Layer($0.name) })
-    return try Graph(base.graph(for: inputs, reaching: layers?.subtracting(own)), behind: chain, input: inputs[0])
+    let (picture, seen) = try view?.chain(from: inputs[0], channels: preprocessing.mean.count) ?? ([], inputs[0])
+    let chain = picture + preprocessing.operators, own = Set(chain.map { Layer($0.name) })
+    let graph = try base.graph(for: [seen] + inputs.dropFirst(), reaching: layers?.subtracting(own))
+    return try Graph(graph, behind: chain, input: inputs[0])
   }
 }
