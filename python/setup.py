@@ -73,7 +73,8 @@ setup(
         Extension(
             "cnnlens._native",
             sources=[
-                f"native/{name}.c" for name in ("_native", "attribution", "buffers", "model", "objective", "session")
+                f"native/{name}.c"
+                for name in ("_native", "attack", "attribution", "buffers", "model", "objective", "options", "session")
             ],
             depends=["native/native.h", str(HEADER)],
             include_dirs=[str(HEADER.parent)],

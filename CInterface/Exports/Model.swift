@@ -142,6 +142,52 @@ public func cnnlens_model_seeing_images(
   }
 }
 
+@_cdecl("cnnlens_model_seeing_pictures") @implementation
+public func cnnlens_model_seeing_pictures(
+  _ out: UnsafeMutablePointer<OpaquePointer?>!, _ handle: OpaquePointer!, _ given: UnsafePointer<cnnlens_preprocessing_options>!,
+  _ seen: UnsafePointer<cnnlens_view_options>!
+) -> cnnlens_status {
+  status {
+    let network = try model(handle).network
+    let own = given == nil ? network.preprocessing : nil
+    let preprocessing = try own ?? Preprocessing(try options(given, over: .defaults, "options"))
+    let view = try PictureView(seen)
+    try give(out) { Model(network.seeing(preprocessing, through: view)) }
+  }
+}
+
+extension PictureView {
+  fileprivate init(_ given: UnsafePointer<cnnlens_view_options>?) throws {
+    let defaults = cnnlens_view_options(
+      struct_size: UInt32(MemoryLayout<cnnlens_view_options>.size), channels: 3, rows: nil, columns: nil, opacity: nil, change: nil,
+      payload: nil)
+    let options = try options(given, over: defaults, "view")
+    guard options.channels == 1 || options.channels == 3 else {
+      throw invalid("view.channels is \(options.channels); it must be 1 or 3")
+    }
+    func copy(_ array: UnsafePointer<cnnlens_array>?, _ name: String) throws -> Tensor? {
+      guard let array else { return nil }
+      let tensor = try block(array, name).tensor(name)
+      guard tensor.shape.rank == 2 else { throw LensError(.shapeMismatch, "\(name) is \(tensor.shape); it must be a matrix") }
+      let values = tensor.values
+      guard values.allSatisfy(\.isFinite) else { throw invalid("\(name) holds NaN or infinity") }
+      return Tensor(tensor.shape, values)
+    }
+    nonisolated(unsafe) let payload = options.payload
+    self.init(
+      channels: Int(options.channels), rows: try copy(options.rows, "view.rows"), columns: try copy(options.columns, "view.columns"),
+      opacity: try copy(options.opacity, "view.opacity"),
+      change: options.change.map { change in
+        StraightThrough { pictures, shape in
+          withUnsafeTemporaryAllocation(of: Int64.self, capacity: 4) { sizes in
+            for axis in 0..<4 { sizes[axis] = axis < shape.rank ? Int64(shape[axis]) : 1 }
+            change(pictures, sizes.baseAddress, payload)
+          }
+        }
+      })
+  }
+}
+
 extension cnnlens_preprocessing_options {
   static var defaults: Self {
     .init(

@@ -151,6 +151,28 @@ typedef struct {
 CNNLENS_API cnnlens_status cnnlens_model_seeing_images(cnnlens_model **out, const cnnlens_model *model,
                                                        const cnnlens_preprocessing_options *options);
 
+/* Changes N x C x H x W floats in place: a defence that runs before the network sees a picture. */
+typedef void (*cnnlens_change)(float *pictures, const int64_t shape[4], void *payload);
+
+/* What a network sees of a picture at the picture's own resolution: rows * picture * columns^T, channel by channel. */
+typedef struct {
+    uint32_t struct_size;         /* sizeof(cnnlens_view_options) */
+    int32_t channels;             /* of the picture: 3, or 1 for grey; default 3 */
+    const cnnlens_array *rows;    /* h x H; NULL: all rows as they are */
+    const cnnlens_array *columns; /* w x W; NULL: all columns as they are */
+    const cnnlens_array *opacity; /* H x W in [0, 1], the picture is laid on white; NULL: opaque */
+    cnnlens_change change;        /* NULL: none. Gradients pass as if there were none (arXiv:1802.00420) */
+    void *payload;                /* must live as long as the model and its sessions */
+} cnnlens_view_options;
+
+#define CNNLENS_VIEW_OPTIONS_INIT { sizeof(cnnlens_view_options), 3, 0, 0, 0, 0, 0 }
+
+/* As cnnlens_model_seeing_images, but the input is the picture at its own resolution, N x C x H x W in [0, 1], and
+ * so are gradients and attacks: resizing and cropping are part of the network. */
+CNNLENS_API cnnlens_status cnnlens_model_seeing_pictures(cnnlens_model **out, const cnnlens_model *model,
+                                                         const cnnlens_preprocessing_options *options,
+                                                         const cnnlens_view_options *view);
+
 /* ---- Summary ------------------------------------------------------------------------------------------- */
 
 typedef struct cnnlens_summary cnnlens_summary;
@@ -518,27 +540,219 @@ CNNLENS_API cnnlens_status cnnlens_explain(cnnlens_array *out, cnnlens_session *
  * cnnlens_session_layer and cnnlens_session_native give. */
 CNNLENS_API cnnlens_status cnnlens_session_select(cnnlens_session *session, int64_t index);
 
-/* ---- Attacks ------------------------------------------------------------------------------------------- */
+/* ---- Attacks: `image` is N x C x H x W, out has its shape ------------------------------------------------- */
 
+/* What an attack is to reach, and what its pictures may be; NULL: the defaults. */
+typedef struct {
+    uint32_t struct_size;  /* sizeof(cnnlens_attack_goal) */
+    int32_t is_targeted;   /* 1: towards `labels`, 0: away from them; default 0 */
+    const int64_t *labels; /* one for all images, or one per image; NULL: what the network sees now */
+    int64_t label_count;
+    int32_t is_clamped;        /* 1: results stay in low...high, where the image must be; default 1 */
+    int32_t levels;            /* results are multiples of 1 / levels: 255 for bytes; 0: any float. Default 0 */
+    float low;                 /* default 0 */
+    float high;                /* default 1 */
+    int64_t seed;              /* of random numbers, the same for every image of a batch; default 0 */
+    cnnlens_progress progress; /* NULL: none. Where it stops an attack, out is what there is so far, and CNNLENS_OK */
+    void *payload;
+} cnnlens_attack_goal;
+
+#define CNNLENS_ATTACK_GOAL_INIT { sizeof(cnnlens_attack_goal), 0, 0, 0, 1, 0, 0.0f, 1.0f, 0, 0, 0 }
+
+/* After an attack cnnlens_session_targets gives the classes that were to be left or reached, and
+ * cnnlens_session_scores how many pictures the network was shown for each image. */
+
+/* How the size of a change is measured: the largest, the length, the sum of absolute values. */
 enum { CNNLENS_NORM_MAXIMUM = 0, CNNLENS_NORM_EUCLIDEAN = 1, CNNLENS_NORM_ABSOLUTE = 2 };
 
 typedef struct {
-    uint32_t struct_size; /* sizeof(cnnlens_fgsm_options) */
-    int32_t norm;         /* CNNLENS_NORM_*, in which epsilon is measured; default the largest change */
-    double epsilon;       /* in units of the input; default 8/255 */
-    int32_t is_targeted;  /* 1: towards `labels`, 0: away from them; default 0 */
-    int32_t is_clamped;   /* 1: the result stays in low...high; default 1 */
-    float low;            /* default 0 */
-    float high;           /* default 1 */
+    uint32_t struct_size;   /* sizeof(cnnlens_fgsm_options) */
+    int32_t norm;           /* CNNLENS_NORM_*, in which epsilon is measured; default the largest change */
+    double epsilon;         /* in units of the input; default 8/255 */
+    const double *epsilons; /* NULL, or several: `out` is then as many arrays, and the gradient is computed once */
+    int64_t epsilon_count;
 } cnnlens_fgsm_options;
 
-#define CNNLENS_FGSM_OPTIONS_INIT { sizeof(cnnlens_fgsm_options), CNNLENS_NORM_MAXIMUM, 8.0 / 255.0, 0, 1, 0.0f, 1.0f }
+#define CNNLENS_FGSM_OPTIONS_INIT { sizeof(cnnlens_fgsm_options), CNNLENS_NORM_MAXIMUM, 8.0 / 255.0, 0, 0 }
 
-/* One step along the sign of the gradient of the loss. Goodfellow, Shlens & Szegedy 2015, arXiv:1412.6572.
- * `labels`: one for all images, or one per image; NULL: what the network says now. out has image's shape. */
+/* One step along the sign of the gradient of the loss. Goodfellow, Shlens & Szegedy 2015, arXiv:1412.6572 */
 CNNLENS_API cnnlens_status cnnlens_fgsm(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
-                                        const int64_t *labels, int64_t label_count,
-                                        const cnnlens_fgsm_options *options);
+                                        const cnnlens_attack_goal *goal, const cnnlens_fgsm_options *options);
+
+typedef struct {
+    uint32_t struct_size; /* sizeof(cnnlens_pgd_options) */
+    int32_t norm;         /* CNNLENS_NORM_*; default the largest change */
+    double epsilon;       /* radius of the ball, in units of the input; default 8/255 */
+    double step;          /* length of a step, in the same norm; default 2/255 */
+    double momentum;      /* how much of the last direction stays; default 0 */
+    int64_t steps;        /* default 10 */
+    int32_t random_start; /* 1: at a random point of the ball; default 1 */
+    int32_t reserved;     /* 0 */
+} cnnlens_pgd_options;
+
+#define CNNLENS_PGD_OPTIONS_INIT                                                                                       \
+    { sizeof(cnnlens_pgd_options), CNNLENS_NORM_MAXIMUM, 8.0 / 255.0, 2.0 / 255.0, 0.0, 10, 1, 0 }
+
+/* Such steps, each brought back into the ball. Madry et al. 2018, arXiv:1706.06083; without the random start Kurakin
+ * et al. 2017, arXiv:1607.02533; with momentum Dong et al. 2018, arXiv:1710.06081 */
+CNNLENS_API cnnlens_status cnnlens_pgd(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                       const cnnlens_attack_goal *goal, const cnnlens_pgd_options *options);
+
+typedef struct {
+    uint32_t struct_size; /* sizeof(cnnlens_lbfgs_attack_options) */
+    int32_t reserved;     /* 0 */
+    double weight;        /* the first weight of the loss; default 0.1 */
+    int64_t steps;        /* of L-BFGS for each weight; default 20 */
+    int64_t searches;     /* bisections of the weight; default 6 */
+} cnnlens_lbfgs_attack_options;
+
+#define CNNLENS_LBFGS_ATTACK_OPTIONS_INIT { sizeof(cnnlens_lbfgs_attack_options), 0, 0.1, 20, 6 }
+
+/* The smallest change, by L-BFGS. Szegedy et al. 2014, section 4.1, arXiv:1312.6199 */
+CNNLENS_API cnnlens_status cnnlens_lbfgs_attack(cnnlens_array *out, cnnlens_session *session,
+                                                const cnnlens_array *image, const cnnlens_attack_goal *goal,
+                                                const cnnlens_lbfgs_attack_options *options);
+
+typedef struct {
+    uint32_t struct_size; /* sizeof(cnnlens_deepfool_options) */
+    int32_t norm;         /* what is kept small: CNNLENS_NORM_MAXIMUM or CNNLENS_NORM_EUCLIDEAN (default) */
+    double overshoot;     /* beyond the border, relative to the way; default 0.02 */
+    int64_t candidates;   /* classes that are looked at; default 10 */
+    int64_t steps;        /* at most; default 50 */
+} cnnlens_deepfool_options;
+
+#define CNNLENS_DEEPFOOL_OPTIONS_INIT { sizeof(cnnlens_deepfool_options), CNNLENS_NORM_EUCLIDEAN, 0.02, 10, 50 }
+
+/* The shortest way to another class of the network made linear. Moosavi-Dezfooli et al. 2016, arXiv:1511.04599 */
+CNNLENS_API cnnlens_status cnnlens_deepfool(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                            const cnnlens_attack_goal *goal, const cnnlens_deepfool_options *options);
+
+typedef struct {
+    uint32_t struct_size; /* sizeof(cnnlens_cw_options) */
+    int32_t reserved;     /* 0 */
+    double confidence;    /* by how much the wrong class must win, in units of the scores; default 0 */
+    double rate;          /* of Adam; default 0.01 */
+    double weight;        /* the first c; default 1 */
+    int64_t steps;        /* of Adam for each c; default 100 */
+    int64_t searches;     /* how many c; default 5 */
+} cnnlens_cw_options;
+
+#define CNNLENS_CW_OPTIONS_INIT { sizeof(cnnlens_cw_options), 0, 0.0, 0.01, 1.0, 100, 5 }
+
+/* The smallest change in the Euclidean norm, by Adam. Carlini & Wagner 2017, arXiv:1608.04644 */
+CNNLENS_API cnnlens_status cnnlens_cw(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                      const cnnlens_attack_goal *goal, const cnnlens_cw_options *options);
+
+typedef struct {
+    uint32_t struct_size; /* sizeof(cnnlens_fool_options) */
+    int32_t reserved;     /* 0 */
+    double confidence;    /* the probability to reach; default 0.99 */
+    double step;          /* the Euclidean length of a step, in units of the input; default 0.5 */
+    int64_t steps;        /* at most; default 500 */
+} cnnlens_fool_options;
+
+#define CNNLENS_FOOL_OPTIONS_INIT { sizeof(cnnlens_fool_options), 0, 0.99, 0.5, 500 }
+
+/* Noise or a photograph, changed until the network is sure of goal->labels. Nguyen, Yosinski & Clune 2015, section 3.3,
+ * arXiv:1412.1897 */
+CNNLENS_API cnnlens_status cnnlens_fool(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                        const cnnlens_attack_goal *goal, const cnnlens_fool_options *options);
+
+enum { CNNLENS_ENCODING_DIRECT = 0, CNNLENS_ENCODING_PATTERN = 1 };
+
+typedef struct {
+    uint32_t struct_size; /* sizeof(cnnlens_evolve_fool_options) */
+    int32_t encoding;     /* CNNLENS_ENCODING_*; default the pattern-producing network */
+    double confidence;    /* the probability to reach; default 0.99 */
+    int64_t population;   /* parents, and children of each generation; default 16 */
+    int64_t generations;  /* at most; default 500 */
+} cnnlens_evolve_fool_options;
+
+#define CNNLENS_EVOLVE_FOOL_OPTIONS_INIT                                                                               \
+    { sizeof(cnnlens_evolve_fool_options), CNNLENS_ENCODING_PATTERN, 0.99, 16, 500 }
+
+/* Pictures bred until the network is sure of goal->labels; out has the shape of the pictures. Nguyen, Yosinski & Clune
+ * 2015, section 2.3, arXiv:1412.1897 */
+CNNLENS_API cnnlens_status cnnlens_evolve_fool(cnnlens_array *out, cnnlens_session *session,
+                                               const cnnlens_attack_goal *goal,
+                                               const cnnlens_evolve_fool_options *options);
+
+typedef struct {
+    uint32_t struct_size; /* sizeof(cnnlens_one_pixel_options) */
+    int32_t reserved;     /* 0 */
+    double difference;    /* F, of differential evolution; default 0.5 */
+    int64_t pixels;       /* how many may change; default 1 */
+    int64_t population;   /* default 400 */
+    int64_t generations;  /* default 100 */
+} cnnlens_one_pixel_options;
+
+#define CNNLENS_ONE_PIXEL_OPTIONS_INIT { sizeof(cnnlens_one_pixel_options), 0, 0.5, 1, 400, 100 }
+
+/* A few pixels, found by differential evolution. Su, Vargas & Sakurai 2019, arXiv:1710.08864 */
+CNNLENS_API cnnlens_status cnnlens_one_pixel(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                             const cnnlens_attack_goal *goal, const cnnlens_one_pixel_options *options);
+
+typedef struct {
+    uint32_t struct_size; /* sizeof(cnnlens_square_options) */
+    int32_t reserved;     /* 0 */
+    double epsilon;       /* radius of the ball in the maximum norm; default 8/255 */
+    double share;         /* of the picture that the first squares cover; default 0.05 */
+    int64_t steps;        /* squares that are tried; default 1000 */
+} cnnlens_square_options;
+
+#define CNNLENS_SQUARE_OPTIONS_INIT { sizeof(cnnlens_square_options), 0, 8.0 / 255.0, 0.05, 1000 }
+
+/* Random squares, kept where they help. Andriushchenko et al. 2020, arXiv:1912.00049 */
+CNNLENS_API cnnlens_status cnnlens_square(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                          const cnnlens_attack_goal *goal, const cnnlens_square_options *options);
+
+typedef struct {
+    uint32_t struct_size; /* sizeof(cnnlens_nes_options) */
+    int32_t reserved;     /* 0 */
+    double epsilon;       /* radius of the ball in the maximum norm; default 8/255 */
+    double step;          /* length of a step, in the same norm; default 1/255 */
+    double deviation;     /* of the noise that samples add; default 0.001 */
+    int64_t steps;        /* at most; default 50 */
+    int64_t samples;      /* for each gradient; default 50 */
+} cnnlens_nes_options;
+
+#define CNNLENS_NES_OPTIONS_INIT { sizeof(cnnlens_nes_options), 0, 8.0 / 255.0, 1.0 / 255.0, 0.001, 50, 50 }
+
+/* Projected gradient steps with a guessed gradient. Ilyas et al. 2018, arXiv:1804.08598 */
+CNNLENS_API cnnlens_status cnnlens_nes(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                       const cnnlens_attack_goal *goal, const cnnlens_nes_options *options);
+
+typedef struct {
+    uint32_t struct_size;       /* sizeof(cnnlens_boundary_options) */
+    int32_t reserved;           /* 0 */
+    const cnnlens_array *start; /* pictures that are mistaken already, of the image's shape; NULL: the image in noise */
+    double orthogonal;          /* first length of a sideways step, relative to the distance; default 0.01 */
+    double towards;             /* first length of a step towards the image, likewise; default 0.01 */
+    int64_t steps;              /* default 1000 */
+} cnnlens_boundary_options;
+
+#define CNNLENS_BOUNDARY_OPTIONS_INIT { sizeof(cnnlens_boundary_options), 0, 0, 0.01, 0.01, 1000 }
+
+/* A walk along the border of the wrong class. Brendel, Rauber & Bethge 2018, arXiv:1712.04248 */
+CNNLENS_API cnnlens_status cnnlens_boundary(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                            const cnnlens_attack_goal *goal, const cnnlens_boundary_options *options);
+
+typedef struct {
+    uint32_t struct_size;       /* sizeof(cnnlens_hop_skip_jump_options) */
+    int32_t norm;               /* what is kept small: CNNLENS_NORM_MAXIMUM or CNNLENS_NORM_EUCLIDEAN (default) */
+    const cnnlens_array *start; /* as for cnnlens_boundary */
+    int64_t steps;              /* default 20 */
+    int64_t samples;            /* for the first gradient; default 100 */
+    int64_t most_samples;       /* for one gradient; default 1000 */
+} cnnlens_hop_skip_jump_options;
+
+#define CNNLENS_HOP_SKIP_JUMP_OPTIONS_INIT                                                                             \
+    { sizeof(cnnlens_hop_skip_jump_options), CNNLENS_NORM_EUCLIDEAN, 0, 20, 100, 1000 }
+
+/* The same with a guessed gradient and bisection. Chen, Jordan & Wainwright 2020, arXiv:1904.02144 */
+CNNLENS_API cnnlens_status cnnlens_hop_skip_jump(cnnlens_array *out, cnnlens_session *session,
+                                                 const cnnlens_array *image, const cnnlens_attack_goal *goal,
+                                                 const cnnlens_hop_skip_jump_options *options);
 
 #ifdef __cplusplus
 }

@@ -43,10 +43,19 @@ static void layout_is_pinned(void)
     CHECK(offsetof(cnnlens_cam_options, layer) == 8 && offsetof(cnnlens_cam_options, upsample) == 16);
     CHECK(sizeof(cnnlens_occlusion_options) == 64 && offsetof(cnnlens_occlusion_options, window) == 8);
     CHECK(offsetof(cnnlens_occlusion_options, value) == 40 && offsetof(cnnlens_occlusion_options, progress) == 48);
+    CHECK(sizeof(cnnlens_attack_goal) == 64 && offsetof(cnnlens_attack_goal, labels) == 8);
+    CHECK(offsetof(cnnlens_attack_goal, is_clamped) == 24 && offsetof(cnnlens_attack_goal, levels) == 28);
+    CHECK(offsetof(cnnlens_attack_goal, low) == 32 && offsetof(cnnlens_attack_goal, seed) == 40);
+    CHECK(offsetof(cnnlens_attack_goal, progress) == 48 && offsetof(cnnlens_attack_goal, payload) == 56);
     CHECK(sizeof(cnnlens_fgsm_options) == 32 && offsetof(cnnlens_fgsm_options, norm) == 4);
-    CHECK(offsetof(cnnlens_fgsm_options, epsilon) == 8 && offsetof(cnnlens_fgsm_options, is_targeted) == 16);
-    CHECK(offsetof(cnnlens_fgsm_options, is_clamped) == 20 && offsetof(cnnlens_fgsm_options, low) == 24);
-    CHECK(offsetof(cnnlens_fgsm_options, high) == 28);
+    CHECK(offsetof(cnnlens_fgsm_options, epsilon) == 8 && offsetof(cnnlens_fgsm_options, epsilons) == 16);
+    CHECK(sizeof(cnnlens_pgd_options) == 48 && offsetof(cnnlens_pgd_options, steps) == 32);
+    CHECK(sizeof(cnnlens_lbfgs_attack_options) == 32 && sizeof(cnnlens_deepfool_options) == 32);
+    CHECK(sizeof(cnnlens_cw_options) == 48 && sizeof(cnnlens_fool_options) == 32);
+    CHECK(sizeof(cnnlens_evolve_fool_options) == 32 && sizeof(cnnlens_one_pixel_options) == 40);
+    CHECK(sizeof(cnnlens_square_options) == 32 && sizeof(cnnlens_nes_options) == 48);
+    CHECK(sizeof(cnnlens_boundary_options) == 40 && sizeof(cnnlens_hop_skip_jump_options) == 40);
+    CHECK(sizeof(cnnlens_view_options) == 48 && offsetof(cnnlens_view_options, change) == 32);
     CHECK(sizeof(cnnlens_summary_row) == 160 && offsetof(cnnlens_summary_row, name) == 8);
     CHECK(offsetof(cnnlens_summary_row, shape) == 24 && offsetof(cnnlens_summary_row, parameters) == 88);
     CHECK(offsetof(cnnlens_summary_row, receptive_field) == 112);
@@ -145,8 +154,14 @@ static void null_is_an_error_and_no_crash(const cnnlens_model *model)
           cnnlens_deconvnet(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_cam(NULL, NULL, NULL, NULL) < 0 && cnnlens_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_occlusion(NULL, NULL, NULL, NULL, NULL) < 0);
-    CHECK(cnnlens_guided_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0 &&
-          cnnlens_fgsm(NULL, NULL, NULL, NULL, 0, NULL) < 0);
+    CHECK(cnnlens_guided_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_fgsm(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_pgd(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_lbfgs_attack(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_deepfool(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_cw(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_fool(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_evolve_fool(NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_one_pixel(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_square(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_nes(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_boundary(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_hop_skip_jump(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_model_seeing_pictures(NULL, NULL, NULL, NULL) < 0);
 
     number = -1;
     CHECK(cnnlens_objective_logit(NULL, &number, 1) < 0 && cnnlens_objective_logit(&objective, NULL, 1) < 0);
@@ -388,25 +403,61 @@ static void occlusion_checks_its_window_and_reports(scene *it)
     FAILS_WITH(CNNLENS_EINVALID, cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options));
 }
 
-static void fgsm_stays_in_its_ball(scene *it)
+static int is_within(const cnnlens_array *a, const cnnlens_array *b, double epsilon)
 {
-    cnnlens_fgsm_options options = CNNLENS_FGSM_OPTIONS_INIT;
-    int64_t index, count = count_of(&it->image), label = 0;
+    int64_t index, count = count_of(a);
     int inside = 1;
-    CHECK(cnnlens_fgsm(&it->gradient, it->session, &it->image, NULL, 0, NULL) == CNNLENS_OK);
     for (index = 0; index < count; index++)
-        inside &= fabs((double)it->gradient.data[index] - it->image.data[index]) <= 8.0 / 255.0 &&
-                  it->gradient.data[index] >= 0 && it->gradient.data[index] <= 1;
-    CHECK(inside);
+        inside &=
+            fabs((double)a->data[index] - b->data[index]) <= epsilon && a->data[index] >= 0 && a->data[index] <= 1;
+    return inside;
+}
+
+static void attacks_stay_in_their_ball(scene *it)
+{
+    cnnlens_attack_goal goal = CNNLENS_ATTACK_GOAL_INIT;
+    cnnlens_fgsm_options options = CNNLENS_FGSM_OPTIONS_INIT;
+    cnnlens_pgd_options pgd = CNNLENS_PGD_OPTIONS_INIT;
+    cnnlens_array several[2];
+    const double sizes[2] = { 0, 8.0 / 255.0 };
+    int64_t count = count_of(&it->image), label = 0, seen = -1;
+    float *memory = malloc(sizeof(float) * (size_t)count);
+    CHECK(cnnlens_fgsm(&it->gradient, it->session, &it->image, NULL, NULL) == CNNLENS_OK);
+    CHECK(is_within(&it->gradient, &it->image, 8.0 / 255.0));
+    CHECK(cnnlens_session_targets(&seen, 1, it->session) == CNNLENS_OK);
+    several[0] = it->image;
+    several[0].data = memory;
+    several[1] = it->gradient;
+    options.epsilons = sizes;
+    options.epsilon_count = 2;
+    CHECK(cnnlens_fgsm(several, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    CHECK(memcmp(memory, it->image.data, sizeof(float) * (size_t)count) == 0);
+    /* One step of projected gradients from the picture itself is the same. */
+    pgd.steps = 1;
+    pgd.random_start = 0;
+    pgd.step = pgd.epsilon;
+    CHECK(cnnlens_pgd(several, it->session, &it->image, NULL, &pgd) == CNNLENS_OK);
+    CHECK(memcmp(memory, it->gradient.data, sizeof(float) * (size_t)count) == 0);
+    pgd.step = 0;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_pgd(several, it->session, &it->image, NULL, &pgd));
+    options.epsilons = NULL;
     options.epsilon = -1;
-    FAILS_WITH(CNNLENS_EINVALID, cnnlens_fgsm(&it->gradient, it->session, &it->image, NULL, 0, &options));
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_fgsm(&it->gradient, it->session, &it->image, NULL, &options));
     options.epsilon = NAN;
-    FAILS_WITH(CNNLENS_EINVALID, cnnlens_fgsm(&it->gradient, it->session, &it->image, NULL, 0, &options));
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_fgsm(&it->gradient, it->session, &it->image, NULL, &options));
     options.epsilon = 0;
-    options.is_targeted = 1;
-    FAILS_WITH(CNNLENS_EINVALID, cnnlens_fgsm(&it->gradient, it->session, &it->image, NULL, 0, &options));
-    CHECK(cnnlens_fgsm(&it->gradient, it->session, &it->image, &label, 1, &options) == CNNLENS_OK);
+    goal.is_targeted = 1;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_fgsm(&it->gradient, it->session, &it->image, &goal, &options));
+    goal.labels = &label;
+    goal.label_count = 1;
+    label = seen;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_fgsm(&it->gradient, it->session, &it->image, &goal, &options));
+    label = seen == 0 ? 1 : 0;
+    CHECK(cnnlens_fgsm(&it->gradient, it->session, &it->image, &goal, &options) == CNNLENS_OK);
     CHECK(memcmp(it->gradient.data, it->image.data, sizeof(float) * (size_t)count) == 0);
+    label = INT64_MAX;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_fgsm(&it->gradient, it->session, &it->image, &goal, &options));
+    free(memory);
 }
 
 static void objectives_add_and_scale(scene *it)
@@ -486,7 +537,7 @@ int main(int argc, char **argv)
     a_callback_can_stop(&it);
     cam_says_where_it_looked(&it);
     occlusion_checks_its_window_and_reports(&it);
-    fgsm_stays_in_its_ball(&it);
+    attacks_stay_in_their_ball(&it);
     objectives_add_and_scale(&it);
     cnnlens_session_free(it.session);
     free(it.image.data);

@@ -5,6 +5,7 @@
 
 typedef struct {
     PyObject_HEAD cnnlens_model *model;
+    PyObject *change; /* called with pictures before the network sees them; or NULL */
 } Model;
 
 static PyTypeObject *model_type;
@@ -21,9 +22,10 @@ cnnlens_model *native_model(PyObject *object)
 static PyObject *wrap(cnnlens_model *model)
 {
     Model *self = PyObject_New(Model, model_type);
-    if (self)
+    if (self) {
         self->model = model;
-    else
+        self->change = NULL;
+    } else
         cnnlens_model_free(model);
     return (PyObject *)self;
 }
@@ -32,6 +34,7 @@ static void dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     cnnlens_model_free(((Model *)self)->model);
+    Py_XDECREF(((Model *)self)->change);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -171,22 +174,87 @@ static int floats(float out[4], PyObject *sequence, Py_ssize_t count)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* From order, scale, mean and deviation. */
+static int preprocessing(cnnlens_preprocessing_options *options, int order, float scale, PyObject *mean,
+                         PyObject *deviation)
+{
+    *options = (cnnlens_preprocessing_options)CNNLENS_PREPROCESSING_OPTIONS_INIT;
+    options->order = order;
+    options->scale = scale;
+    Py_ssize_t channels = PySequence_Size(mean);
+    if (channels != 1 && channels != 3) {
+        if (channels >= 0)
+            native_invalid("mean has %zd numbers; it needs 3, or 1 for grey pictures", channels);
+        return -1;
+    }
+    options->channels = (int32_t)channels;
+    return floats(options->mean, mean, channels) < 0 || floats(options->deviation, deviation, channels) < 0 ? -1 : 0;
+}
+
 static PyObject *seeing_images(PyObject *self, PyObject *args)
 {
     PyObject *mean, *deviation;
-    cnnlens_preprocessing_options options = CNNLENS_PREPROCESSING_OPTIONS_INIT;
-    if (!PyArg_ParseTuple(args, "ifOO", &options.order, &options.scale, &mean, &deviation))
+    cnnlens_preprocessing_options options;
+    int order;
+    float scale;
+    if (!PyArg_ParseTuple(args, "ifOO", &order, &scale, &mean, &deviation) ||
+        preprocessing(&options, order, scale, mean, deviation) < 0)
         return NULL;
-    Py_ssize_t channels = PySequence_Size(mean);
-    if (channels != 1 && channels != 3)
-        return channels < 0 ? NULL
-                            : native_invalid("mean has %zd numbers; it needs 3, or 1 for grey pictures", channels);
-    if (floats(options.mean, mean, channels) < 0 || floats(options.deviation, deviation, channels) < 0)
-        return NULL;
-    options.channels = (int32_t)channels;
     cnnlens_model *model = NULL;
     cnnlens_status status = cnnlens_model_seeing_images(&model, ((Model *)self)->model, &options);
     return status == CNNLENS_OK ? wrap(model) : native_fail(status);
+}
+
+/* Calls a Python function with a writable buffer of float32 and its shape. What it raises is found after the call. */
+static void change(float *pictures, const int64_t shape[4], void *payload)
+{
+    PyGILState_STATE state = PyGILState_Ensure();
+    if (!PyErr_Occurred()) {
+        Py_ssize_t bytes = (Py_ssize_t)(shape[0] * shape[1] * shape[2] * shape[3]) * (Py_ssize_t)sizeof *pictures;
+        PyObject *memory = PyMemoryView_FromMemory((char *)pictures, bytes, PyBUF_WRITE);
+        PyObject *answer = memory ? PyObject_CallFunction(payload, "O(LLLL)", memory, (long long)shape[0],
+                                                          (long long)shape[1], (long long)shape[2], (long long)shape[3])
+                                  : NULL;
+        Py_XDECREF(answer);
+        Py_XDECREF(memory);
+    }
+    PyGILState_Release(state);
+}
+
+/* seeing_pictures(order, scale, mean, deviation, channels, rows, columns, opacity or None, change or None) */
+static PyObject *seeing_pictures(PyObject *self, PyObject *args)
+{
+    PyObject *mean, *deviation, *rows, *columns, *opacity, *function, *result = NULL;
+    cnnlens_preprocessing_options options;
+    cnnlens_view_options view = CNNLENS_VIEW_OPTIONS_INIT;
+    int order;
+    float scale;
+    if (!PyArg_ParseTuple(args, "ifOOiOOOO", &order, &scale, &mean, &deviation, &view.channels, &rows, &columns,
+                          &opacity, &function) ||
+        preprocessing(&options, order, scale, mean, deviation) < 0)
+        return NULL;
+    native_arrays row_matrix = { 0 }, column_matrix = { 0 }, opacity_map = { 0 };
+    if (native_array_get(&row_matrix, rows, 0, "rows") < 0 ||
+        native_array_get(&column_matrix, columns, 0, "columns") < 0 ||
+        (opacity != Py_None && native_array_get(&opacity_map, opacity, 0, "opacity") < 0))
+        goto done;
+    view.rows = row_matrix.arrays;
+    view.columns = column_matrix.arrays;
+    view.opacity = opacity_map.arrays;
+    if (function != Py_None) {
+        view.change = change;
+        view.payload = function;
+    }
+    cnnlens_model *model = NULL;
+    cnnlens_status status = cnnlens_model_seeing_pictures(&model, ((Model *)self)->model, &options, &view);
+    result = status == CNNLENS_OK ? wrap(model) : native_fail(status);
+    if (result && function != Py_None)
+        ((Model *)result)->change = Py_NewRef(function);
+done:
+    native_arrays_release(&row_matrix);
+    native_arrays_release(&column_matrix);
+    native_arrays_release(&opacity_map);
+    return result;
 }
 
 /* ---- summary */
@@ -254,6 +322,7 @@ static PyMethodDef methods[] = {
     { "metadata", metadata, METH_VARARGS, NULL },
     { "resolve", resolve, METH_VARARGS, NULL },
     { "seeing_images", seeing_images, METH_VARARGS, NULL },
+    { "seeing_pictures", seeing_pictures, METH_VARARGS, NULL },
     { "summary", summary, METH_VARARGS, NULL },
     { NULL, NULL, 0, NULL },
 };

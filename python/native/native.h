@@ -74,7 +74,50 @@ PyObject *native_attribute(PyObject *self, PyObject *args);
 PyObject *native_explain(PyObject *self, PyObject *args);
 PyObject *native_select(PyObject *self, PyObject *args);
 
+/* ---- options.c */
+
+/* What a field of an options struct is: 32 and 64 bit numbers, a string, two numbers of 64 bits, an array, a list of
+ * numbers with its length behind it, a progress function with its payload behind it. */
+typedef enum {
+    NATIVE_INT,
+    NATIVE_LONG,
+    NATIVE_DOUBLE,
+    NATIVE_FLOAT,
+    NATIVE_STRING,
+    NATIVE_PAIR,
+    NATIVE_ARRAY,
+    NATIVE_LONGS,
+    NATIVE_DOUBLES,
+    NATIVE_PROGRESS
+} native_kind;
+
+typedef struct {
+    const char *name;
+    native_kind kind;
+    size_t offset;
+} native_field;
+
+enum { NATIVE_MAXIMUM_ARRAYS = 4, NATIVE_MAXIMUM_LISTS = 4, NATIVE_MAXIMUM_SIZE = 256 };
+
+/* An options struct and what it points to. */
+typedef struct {
+    _Alignas(16) char bytes[NATIVE_MAXIMUM_SIZE];
+    native_arrays arrays[NATIVE_MAXIMUM_ARRAYS];
+    void *lists[NATIVE_MAXIMUM_LISTS];
+    int array_count, list_count;
+} native_options;
+
+/* `defaults` with what the dict `given` sets. `fields` end with one without a name. 0 or -1; release in any case. */
+int native_options_get(native_options *options, const char *name, const void *defaults, size_t size,
+                       const native_field *fields, PyObject *given);
+void native_options_release(native_options *options);
+
 /* A cnnlens_progress whose payload is a Python function; may be called without the GIL. */
 int32_t native_report(int64_t step, int64_t steps, float value, void *payload);
+
+/* ---- attack.c */
+
+/* Session.attack(name, image, [outs], {goal's field: value}, {option: value}) */
+PyObject *native_attack(PyObject *self, PyObject *args);
 
 #endif

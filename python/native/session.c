@@ -5,7 +5,8 @@
 
 typedef struct {
     PyObject_HEAD cnnlens_session *session;
-    double asked; /* when signals were last looked at, in seconds */
+    PyObject *model; /* whose change of pictures may be called */
+    double asked;    /* when signals were last looked at, in seconds */
 } Session;
 
 static PyTypeObject *session_type;
@@ -50,9 +51,10 @@ cnnlens_session *native_session(PyObject *self)
     return ((Session *)self)->session;
 }
 
+/* (What a change of pictures raised stands even where the call went well.) */
 static PyObject *none(cnnlens_status status)
 {
-    if (status != CNNLENS_OK)
+    if (status != CNNLENS_OK || PyErr_Occurred())
         return native_fail(status);
     Py_RETURN_NONE;
 }
@@ -70,6 +72,7 @@ static PyObject *new_session(PyTypeObject *type, PyObject *args, PyObject *keywo
     Session *self = (Session *)allocate(type, 0);
     if (!self)
         return NULL;
+    self->model = Py_NewRef(object);
     cnnlens_status status = cnnlens_session_new(&self->session, model);
     if (status == CNNLENS_OK)
         status = cnnlens_session_set_interrupt(self->session, look_for_signals, self);
@@ -83,6 +86,7 @@ static void dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     cnnlens_session_free(((Session *)self)->session);
+    Py_XDECREF(((Session *)self)->model);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
@@ -222,31 +226,6 @@ done:
     return result;
 }
 
-/* fgsm(image, out, labels or None, epsilon, targeted, norm, is_clamped, low, high) */
-static PyObject *fgsm(PyObject *object, PyObject *args)
-{
-    Session *self = (Session *)object;
-    PyObject *given, *wanted, *labels, *result = NULL;
-    cnnlens_fgsm_options options = CNNLENS_FGSM_OPTIONS_INIT;
-    if (!PyArg_ParseTuple(args, "OOOdiiiff", &given, &wanted, &labels, &options.epsilon, &options.is_targeted,
-                          &options.norm, &options.is_clamped, &options.low, &options.high))
-        return NULL;
-    Py_ssize_t count = 0;
-    int64_t *classes = labels == Py_None ? NULL : native_integers(labels, &count);
-    if (PyErr_Occurred())
-        return NULL;
-    native_arrays image = { 0 }, out = { 0 };
-    if (native_array_get(&image, given, 0, "the image") == 0 && native_array_get(&out, wanted, 1, "the output") == 0) {
-        cnnlens_status status;
-        COMPUTE(self, cnnlens_fgsm(out.arrays, self->session, image.arrays, classes, count, &options));
-        result = none(status);
-    }
-    native_arrays_release(&image);
-    native_arrays_release(&out);
-    PyMem_Free(classes);
-    return result;
-}
-
 /* ---- what the last call saw */
 
 /* [floats] -> a list, or NULL with an exception set */
@@ -334,7 +313,7 @@ static PyMethodDef methods[] = {
     { "attribute", native_attribute, METH_VARARGS, NULL },
     { "explain", native_explain, METH_VARARGS, NULL },
     { "select", native_select, METH_VARARGS, NULL },
-    { "fgsm", fgsm, METH_VARARGS, NULL },
+    { "attack", native_attack, METH_VARARGS, NULL },
     { "seen", seen, METH_NOARGS, NULL },
     { "native_size", native_size, METH_NOARGS, NULL },
     { "native_map", native_map, METH_VARARGS, NULL },

@@ -7,12 +7,15 @@
 >>> cl.grad_cam(net, "cat.jpg", "tabby").save("why.png")
 """
 
-from . import _native
+from . import _native, defend
 from ._errors import Cancelled, Error, InvalidArgument, ModelError, NotFound, OutOfMemory
-from .adversarial import AttackResult, Robustness, fgsm
+from .adversarial import AttackResult, Robustness, cw, deepfool, fgsm, lbfgs_attack, pgd
+from .attack_report import AttackReport, attack_report
 from .attribution import deconvnet, grad_x_input, guided_backprop, integrated_gradients, saliency, smoothgrad
+from .blackbox import boundary, hopskipjump, nes, one_pixel, square
 from .cams import cam, fullgrad, grad_cam, guided_grad_cam
 from .explain import explain
+from .fooling import evolve_fool, fool
 from .layer_attribution import conductance, internal_influence, layer_grad_x_activation, layer_integrated_gradients
 from .maps import Map, Panel
 from .model import Network, Prediction, Summary, from_torch, get_num_threads, load, set_num_threads
@@ -23,6 +26,7 @@ from .preprocess import Preprocess
 __version__: str = _native.version()
 
 __all__ = [
+    "AttackReport",
     "AttackResult",
     "Cancelled",
     "Error",
@@ -39,13 +43,20 @@ __all__ = [
     "Robustness",
     "Summary",
     "__version__",
+    "attack_report",
+    "boundary",
     "cam",
     "channel",
     "conductance",
+    "cw",
     "deconvnet",
+    "deepfool",
+    "defend",
     "direction",
+    "evolve_fool",
     "explain",
     "fgsm",
+    "fool",
     "from_torch",
     "fullgrad",
     "get_num_threads",
@@ -54,18 +65,24 @@ __all__ = [
     "group",
     "guided_backprop",
     "guided_grad_cam",
+    "hopskipjump",
     "integrated_gradients",
     "internal_influence",
     "layer",
     "layer_grad_x_activation",
     "layer_integrated_gradients",
+    "lbfgs_attack",
     "load",
     "logit",
+    "nes",
     "occlusion",
+    "one_pixel",
+    "pgd",
     "prob",
     "region",
     "saliency",
     "set_num_threads",
     "smoothgrad",
+    "square",
     "unit",
 ]

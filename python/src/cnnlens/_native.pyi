@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The extension over the C interface. Arrays are anything with a C-contiguous float32 buffer.
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -22,6 +22,19 @@ class Model:
     def resolve(self, name: str, /) -> str: ...
     def seeing_images(
         self, order: int, scale: float, mean: Sequence[float], deviation: Sequence[float], /
+    ) -> Model: ...
+    def seeing_pictures(
+        self,
+        order: int,
+        scale: float,
+        mean: Sequence[float],
+        deviation: Sequence[float],
+        channels: int,
+        rows: Buffer,
+        columns: Buffer,
+        opacity: Buffer | None,
+        change: Callable[[memoryview, tuple[int, int, int, int]], Any] | None,
+        /,
     ) -> Model: ...
     def summary(self, shapes: Sequence[Shape], /) -> tuple[list[Row], Row, str]: ...
 
@@ -55,18 +68,8 @@ class Session:
         /,
     ) -> None: ...
     def select(self, index: int, /) -> None: ...
-    def fgsm(
-        self,
-        image: Buffer,
-        out: Buffer,
-        labels: Sequence[int] | None,
-        epsilon: float,
-        is_targeted: int,
-        norm: int,
-        is_clamped: int,
-        low: float,
-        high: float,
-        /,
+    def attack(
+        self, name: str, image: Buffer, outs: Sequence[Buffer], goal: dict[str, Any], options: dict[str, Any], /
     ) -> None: ...
     def seen(self) -> tuple[list[float], list[int], str | None, list[float] | None]: ...
     def native_size(self) -> Shape: ...

@@ -9,7 +9,7 @@ import html
 import io
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -208,6 +208,7 @@ class Network:
         self.preprocess = preprocess
         self._sessions = _Sessions(model)
         self._picture_sessions: _Sessions | None = None
+        self._own_sessions: dict[tuple[int, ...], _Sessions] = {}
         self._class_count: int | None = None
         self.layers = Layers(self)
 
@@ -432,6 +433,46 @@ class Network:
             order = 1 if steps.order == "BGR" else 0
             self._picture_sessions = _Sessions(self._raw.seeing_images(order, steps.scale, steps.mean, steps.std))
         return self._picture_sessions
+
+    def _seeing_picture(self, view: View) -> _Sessions:
+        """Sessions whose input is a picture at its own resolution: ``(N, C, H, W)`` in [0, 1], C as it was given.
+
+        Those of the last two sizes are kept.
+        """
+        given = view.image.given
+        is_clear = given.ndim == 3 and given.shape[2] == 4
+        key = (*given.shape[:2], given.ndim)
+        if not is_clear and key in self._own_sessions:
+            return self._own_sessions[key]
+        steps = self.preprocess
+        model = self._raw.seeing_pictures(
+            1 if steps.order == "BGR" else 0,
+            steps.scale,
+            steps.mean,
+            steps.std,
+            1 if given.ndim == 2 else 3,
+            view.rows,
+            view.columns,
+            np.ascontiguousarray(given[:, :, 3], np.float32) / np.float32(255) if is_clear else None,
+            None if steps.change is None else _in_place(steps.change),
+        )
+        sessions = _Sessions(model)
+        if not is_clear:
+            while len(self._own_sessions) > 1:
+                self._own_sessions.pop(next(iter(self._own_sessions)), None)
+            self._own_sessions[key] = sessions
+        return sessions
+
+
+def _in_place(change: Callable[[Array], Array]) -> Callable[[memoryview, tuple[int, int, int, int]], None]:
+    """``change`` of every picture of a batch, as the engine calls it."""
+
+    def apply(memory: memoryview, shape: tuple[int, int, int, int]) -> None:
+        pictures = np.frombuffer(memory, np.float32).reshape(shape)
+        for picture in pictures:
+            picture[...] = change(picture.copy())
+
+    return apply
 
 
 def _names(layers: Sequence[str] | str) -> list[str]:

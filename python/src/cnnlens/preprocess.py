@@ -40,6 +40,9 @@ class Preprocess:
     mean, std
         One number per channel, in the units after ``scale`` and in the network's channel order. One number
         each: the network sees grey.
+    change
+        What happens to the resized and cropped picture, ``(C, H, W)`` in [0, 1], before it is normalised: a defence
+        from `cnnlens.defend`. Gradients pass as if there were none.
     """
 
     size: int | tuple[int, int] | None = 224
@@ -49,6 +52,7 @@ class Preprocess:
     scale: float = 1.0
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    change: Callable[[Array], Array] | None = None
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
@@ -73,6 +77,11 @@ class Preprocess:
                 raise InvalidArgument("size is None; then resize and crop must be None too")
         elif min(self.height_and_width) < 1:
             raise InvalidArgument(f"size is {self.size}; it must be at least 1")
+
+    def __repr__(self) -> str:
+        fields = [field.name for field in dataclasses.fields(self)]
+        shown = [name for name in fields if name != "change" or self.change is not None]
+        return f"Preprocess({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
     @property
     def channels(self) -> int:
@@ -104,7 +113,10 @@ class Preprocess:
         """The part of a picture that the network sees."""
         height, width = image.colour.shape[1:]
         rows, columns = self._matrices(height, width)
-        return View(image, rows, columns, self.channels)
+        view = View(image, rows, columns, self.channels)
+        if self.change is not None:
+            view.pixels = np.ascontiguousarray(self.change(view.pixels), np.float32)
+        return view
 
     def _matrices(self, height: int, width: int) -> tuple[Array, Array]:
         if self.size is None:
@@ -139,13 +151,15 @@ class View:
     ----------
     pixels
         ``(C, H, W)`` float32 in [0, 1]: the resized and cropped picture, RGB or grey.
+    rows, columns
+        The matrices that do it: ``rows @ picture @ columns.T``.
     """
 
     def __init__(self, image: images.Image, rows: Array, columns: Array, channels: int) -> None:
         self.image = image
-        self._rows, self._columns = rows, columns
+        self.rows, self.columns = rows, columns
         colour = image.colour if channels == 3 else np.tensordot(_LUMA, image.colour, 1)[None]
-        self.pixels = np.clip(rows @ colour @ columns.T, 0.0, 1.0)
+        self.pixels: Array = np.asarray(np.clip(rows @ colour @ columns.T, 0.0, 1.0), np.float32)
 
     def picture(self) -> Array:
         """``(H, W, 3)`` float32 in [0, 1]."""
@@ -153,7 +167,7 @@ class View:
 
     def adjoint(self, gradient: Array) -> AnyArray:
         """A gradient with respect to ``pixels``, carried back to the picture as it was given."""
-        full: Array = np.asarray(self._rows.T @ gradient @ self._columns, np.float32)
+        full: Array = np.asarray(self.rows.T @ gradient @ self.columns, np.float32)
         if len(full) == 1:
             full = np.asarray(_LUMA[:, None, None] * full, np.float32)
         return self.image.adjoint(full)

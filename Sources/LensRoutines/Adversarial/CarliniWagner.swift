@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import LensEngine
+import LensTensors
+
+/// The smallest change, by Adam on |x' - x|^2 + c max(margin + confidence, 0), with a search for the smallest c that works.
+///
+/// Carlini & Wagner, "Towards Evaluating the Robustness of Neural Networks", 2017, sections V and VI-A. arXiv:1608.04644.
+/// Pictures stay in their range because x' is a tanh of what is optimised.
+/// - image: N×C×H×W, one after the other.
+/// - confidence: kappa, by how much the wrong class must win, in units of the scores.
+/// - rate: Adam's, in the space of the tanh.
+/// - steps: of Adam, for each c.
+/// - searches: how many values of c; the first is `weight`, which grows tenfold until it works and is then bisected.
+/// - Throws: what `fgsm` throws.
+public func carliniWagner(
+  _ session: Session, _ image: Tensor, _ goal: AttackGoal = AttackGoal(), confidence: Double = 0, rate: Double = 0.01, steps: Int = 100,
+  searches: Int = 5, weight: Double = 1
+) throws -> Adversarial {
+  try check(radius: confidence, "confidence")
+  try check(positive: rate, "rate")
+  try check(positive: weight, "weight")
+  try check(steps: steps)
+  try check(steps: searches, "searches")
+  return try attackEach(session, image, goal) { victim in
+    let original = victim.original, space = PictureSpace(goal.range), start = space.inside(original)
+    var best: (distance: Double, picture: Tensor)?
+    if victim.deceives(victim.originalScores[0]) && confidence == 0 { return original }
+    var low = 0.0, high = Double.infinity, c = weight
+    search: for search in 0..<searches {
+      var optimizer = Adam(rate: Float(rate)), w = start, works = false
+      for step in 0..<steps {
+        var margin = 0.0
+        _ = try optimizer.step(&w) { w, gradient in
+          let x = space.picture(w), change = x - original
+          let (slope, rows) = try victim.gradient(of: .margin(victim.classes), at: x), scores = rows[0]
+          margin = victim.margin(scores)
+          let distance = change.withPointer { Norm.euclidean.length($0, change.count) }
+          if margin <= -confidence, victim.deceives(scores) {
+            works = true
+            if distance < best?.distance ?? .infinity { best = (distance, x) }
+          }
+          // What is climbed: -(|change|^2 + c f). (`slope` is that of the margin of the class, whichever way it is to go.)
+          let push = margin > -confidence ? Float(victim.goal.isTargeted ? c : -c) : 0
+          gradient = space.pulledBack(Tensor.zip(change, slope) { -2 * $0 + push * $1 }, at: w)
+          return -(distance * distance + c * max(margin + confidence, 0))
+        }
+        if !victim.goesOn(after: search * steps + step + 1, of: searches * steps, margin) { break search }
+      }
+      if works { high = c } else { low = c }
+      c = high < .infinity ? (low + high) / 2 : c * 10
+    }
+    guard let best else { return original }
+    return try victim.smallestMultiple(of: best.picture - original)
+  }
+}
+
+/// All floats, for the pictures of a range: x = middle + half tanh(w).
+struct PictureSpace {
+  private let middle, half: Float
+  private let isBounded: Bool
+
+  init(_ range: ClosedRange<Float>?) {
+    isBounded = range != nil
+    middle = range.map { ($0.lowerBound + $0.upperBound) / 2 } ?? 0
+    half = range.map { ($0.upperBound - $0.lowerBound) / 2 } ?? 1
+  }
+
+  func picture(_ w: Tensor) -> Tensor { isBounded ? w.map { middle + half * tanh($0) } : w }
+
+  /// The w of a picture; values at the very edge of the range are moved inside, for they would have no slope.
+  func inside(_ x: Tensor) -> Tensor {
+    isBounded ? x.map { half > 0 ? Float(atanh(min(max(Double(($0 - middle) / half), -1), 1) * 0.999_999)) : 0 } : x
+  }
+
+  /// A gradient at the picture as one at w.
+  func pulledBack(_ gradient: Tensor, at w: Tensor) -> Tensor {
+    guard isBounded else { return gradient }
+    return Tensor.zip(gradient, w) { g, w in
+      let t = tanh(w)
+      return g * half * (1 - t * t)
+    }
+  }
+}
