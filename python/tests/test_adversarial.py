@@ -1,4 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import _thread
+import contextlib
+import threading
+
 import numpy as np
 import pytest
 from conftest import model_bytes
@@ -376,3 +380,67 @@ def test_the_gradient_at_a_pictures_own_size_is_the_adjoints(net, photo):
         session.gradient(["input"], [own], [outer], _native.logit([2]), 0)
     np.testing.assert_allclose(outer[0], view.adjoint(inner[0]).transpose(2, 0, 1), atol=1e-6)
     assert np.abs(outer).max() > 1e-4
+
+
+NATIVE_ATTACKS = {
+    "fgsm": {"norm": 0},
+    "pgd": {"norm": 1, "epsilon": 0.1, "step": 0.1, "momentum": 0.5, "steps": 2, "random_start": 1},
+    "lbfgs_attack": {"weight": 0.1, "steps": 2, "searches": 1},
+    "deepfool": {"norm": 1, "overshoot": 0.02, "candidates": 3, "steps": 2},
+    "cw": {"confidence": 0.1, "rate": 0.01, "weight": 1.0, "steps": 2, "searches": 2},
+    "fool": {"confidence": 0.5, "step": 0.5, "steps": 2},
+    "evolve_fool": {"encoding": 1, "confidence": 0.99, "population": 2, "generations": 2},
+    "one_pixel": {"difference": 0.5, "pixels": 1, "population": 4, "generations": 1},
+    "square": {"epsilon": 0.1, "share": 0.1, "steps": 2},
+    "nes": {"epsilon": 0.1, "step": 0.1, "deviation": 0.01, "steps": 2, "samples": 2},
+    "boundary": {"orthogonal": 0.01, "towards": 0.01, "steps": 2},
+    "hop_skip_jump": {"norm": 1, "steps": 1, "samples": 2, "most_samples": 2},
+}
+
+
+@pytest.mark.parametrize("name", NATIVE_ATTACKS)
+def test_extreme_options_end_in_an_error_or_in_a_picture(net, photo, name):
+    """Past the checks of Python: nothing that a C caller passes ends the process."""
+    x = np.ascontiguousarray(photo[:32, :32].transpose(2, 0, 1)[None] / np.float32(255), np.float32)
+    label = net.predict(photo[:32, :32]).indices[0]
+    options = NATIVE_ATTACKS[name]
+    goal = {"labels": [(label + 1) % 5] if name in ("fool", "evolve_fool") else [label], "levels": 255}
+    out = np.empty_like(x)
+    with net._seeing().take() as session:
+        session.attack(name, x, [out], goal, options)
+        assert np.isfinite(out).all() and out.min() >= 0 and out.max() <= 1
+        for field, value in options.items():
+            integers = [-(2**31), -1, 0, 2**31 - 1]
+            reals = [float("nan"), float("inf"), float("-inf"), 1e308, -1e308, 1e-308, 0.0]
+            for extreme in integers if isinstance(value, int) else reals:
+                # (Numbers of steps that are allowed but endless are not asked for.)
+                with contextlib.suppress(cl.InvalidArgument):
+                    session.attack(name, x, [out], goal, {**options, field: extreme})
+        for field, extremes in (
+            ("labels", [[-1], [5], [2**63 - 1], [0, 1, 2], []]),
+            ("levels", [-1, 7, 65536]),
+            ("low", [float("nan"), 2.0]),
+            ("high", [float("inf"), -1.0]),
+            ("is_targeted", [2]),
+        ):
+            for extreme in extremes:
+                if name == "evolve_fool" and extreme == 7:
+                    continue  # there is no picture that could lie between the levels
+                with pytest.raises(cl.InvalidArgument):
+                    session.attack(name, x, [out], {**goal, field: extreme}, options)
+        session.attack(name, x, [out], {**goal, "seed": -(2**63)}, options)
+        with pytest.raises(cl.InvalidArgument):
+            session.attack(name, x, [out[:, :2]], goal, options)
+        with pytest.raises(cl.InvalidArgument, match="no option"):
+            session.attack(name, x, [out], goal, {"words": 1})
+    broken = np.full_like(x, np.nan)
+    with net._seeing().take() as session, contextlib.suppress(cl.InvalidArgument):
+        session.attack(name, broken, [out], {"labels": [1], "is_clamped": 0}, options)
+
+
+def test_ctrl_c_stops_an_attack(net, photo):
+    timer = threading.Timer(0.2, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        cl.pgd(net, photo, steps=10**6)
+    timer.join()
