@@ -28,8 +28,8 @@ demo: install ## explain a photograph with the built-in network; pictures go int
 DEMO_IMAGE := python/src/cnnlens/data/chelsea.jpg
 
 .PHONY: gallery
-gallery: install ## run the gallery's scripts; small pictures go into python/docs/images/gallery
-	$(BIN)/python python/tools/gallery.py python/docs/gallery python/docs/images/gallery
+gallery: install ## draw the gallery's pictures again; GALLERY="cams lime" draws some
+	$(BIN)/python python/tools/gallery.py python/docs/gallery python/docs/images/gallery $(GALLERY)
 
 .PHONY: test
 test: test-swift test-c test-python ## run every test

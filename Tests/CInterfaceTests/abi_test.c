@@ -39,7 +39,12 @@ static void layout_is_pinned(void)
     CHECK(offsetof(cnnlens_preprocessing_options, deviation) == 32);
     CHECK(sizeof(cnnlens_gradient_options) == 8 && offsetof(cnnlens_gradient_options, rule) == 4);
     CHECK(sizeof(cnnlens_attribution_options) == 8 && offsetof(cnnlens_attribution_options, reduction) == 4);
-    CHECK(sizeof(cnnlens_cam_options) == 24 && offsetof(cnnlens_cam_options, keeps_positive) == 4);
+    CHECK(sizeof(cnnlens_cam_options) == 40 && offsetof(cnnlens_cam_options, variant) == 20);
+    CHECK(sizeof(cnnlens_smoothgrad_options) == 64 && offsetof(cnnlens_smoothgrad_options, noise) == 24);
+    CHECK(offsetof(cnnlens_smoothgrad_options, layer) == 40 && offsetof(cnnlens_smoothgrad_options, progress) == 48);
+    CHECK(sizeof(cnnlens_path_options) == 64 && offsetof(cnnlens_path_options, picture) == 24);
+    CHECK(offsetof(cnnlens_path_options, reduction) == 40 && offsetof(cnnlens_path_options, progress) == 48);
+    CHECK(offsetof(cnnlens_cam_options, progress) == 24 && offsetof(cnnlens_cam_options, keeps_positive) == 4);
     CHECK(offsetof(cnnlens_cam_options, layer) == 8 && offsetof(cnnlens_cam_options, upsample) == 16);
     CHECK(sizeof(cnnlens_occlusion_options) == 64 && offsetof(cnnlens_occlusion_options, window) == 8);
     CHECK(offsetof(cnnlens_occlusion_options, value) == 40 && offsetof(cnnlens_occlusion_options, progress) == 48);
@@ -403,6 +408,65 @@ static void occlusion_checks_its_window_and_reports(scene *it)
     FAILS_WITH(CNNLENS_EINVALID, cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options));
 }
 
+static void paths_report_and_say_what_is_missing(scene *it)
+{
+    cnnlens_path_options options = CNNLENS_PATH_OPTIONS_INIT;
+    cnnlens_smoothgrad_options noisy = CNNLENS_SMOOTHGRAD_OPTIONS_INIT;
+    int64_t counts[3] = { 0, 0, 1000 }, images = it->image.shape[0];
+    float *gaps = malloc(sizeof(float) * (size_t)images);
+    CHECK(cnnlens_saliency(&it->map, it->session, &it->image, NULL, NULL) == CNNLENS_OK);
+    FAILS_WITH(CNNLENS_ENOTFOUND, cnnlens_session_gaps(gaps, images, it->session));
+    options.steps = noisy.samples = 3;
+    options.progress = noisy.progress = count_steps;
+    options.payload = noisy.payload = counts;
+    CHECK(cnnlens_integrated_gradients(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    CHECK(counts[1] == 3 * images);
+    CHECK(cnnlens_session_gaps(gaps, images, it->session) == CNNLENS_OK);
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_session_gaps(gaps, images + 1, it->session));
+    CHECK(cnnlens_conductance(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    CHECK(cnnlens_internal_influence(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    CHECK(cnnlens_layer_integrated_gradients(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    CHECK(cnnlens_layer_grad_x_activation(&it->map, it->session, &it->image, NULL, NULL) == CNNLENS_OK);
+    CHECK(cnnlens_session_layer(it->session) != NULL);
+    CHECK(cnnlens_fullgrad(&it->map, it->session, &it->image, NULL) == CNNLENS_OK);
+    counts[0] = 0;
+    CHECK(cnnlens_smoothgrad(&it->map, it->session, &it->image, NULL, &noisy) == CNNLENS_OK && counts[0] > 0);
+    counts[0] = 0, counts[2] = 1;
+    FAILS_WITH(CNNLENS_ECANCELLED, cnnlens_smoothgrad(&it->map, it->session, &it->image, NULL, &noisy));
+    options.baseline = CNNLENS_FILL_PICTURE;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_integrated_gradients(&it->map, it->session, &it->image, NULL, &options));
+    options.baseline = CNNLENS_FILL_VALUE, options.steps = -1;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_integrated_gradients(&it->map, it->session, &it->image, NULL, &options));
+    options.steps = 3, options.rule = 9;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_integrated_gradients(&it->map, it->session, &it->image, NULL, &options));
+    noisy.noise = -1;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_smoothgrad(&it->map, it->session, &it->image, NULL, &noisy));
+    noisy.noise = 0, noisy.method = 99;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_smoothgrad(&it->map, it->session, &it->image, NULL, &noisy));
+    free(gaps);
+}
+
+static void several_methods_share_a_pass(scene *it)
+{
+    int32_t methods[2] = { CNNLENS_METHOD_SALIENCY, CNNLENS_METHOD_GRAD_CAM };
+    int64_t count = count_of(&it->map), index;
+    cnnlens_array outs[2] = { it->map, it->map };
+    int same = 1;
+    outs[1].data = malloc(sizeof(float) * (size_t)count);
+    CHECK(cnnlens_explain(outs, it->session, &it->image, NULL, methods, 2, NULL) == CNNLENS_OK);
+    CHECK(cnnlens_session_select(it->session, 0) == CNNLENS_OK && !cnnlens_session_layer(it->session));
+    CHECK(cnnlens_session_select(it->session, 1) == CNNLENS_OK && cnnlens_session_layer(it->session));
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_session_select(it->session, 2));
+    CHECK(cnnlens_grad_cam(&it->map, it->session, &it->image, NULL, NULL) == CNNLENS_OK);
+    for (index = 0; index < count; index++)
+        same &= fabs(outs[1].data[index] - it->map.data[index]) <= 1e-5 * (1 + fabs(it->map.data[index]));
+    CHECK(same);
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_explain(outs, it->session, &it->image, NULL, methods, 0, NULL));
+    methods[0] = CNNLENS_METHOD_INTEGRATED_GRADIENTS;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_explain(outs, it->session, &it->image, NULL, methods, 2, NULL));
+    free(outs[1].data);
+}
+
 static int is_within(const cnnlens_array *a, const cnnlens_array *b, double epsilon)
 {
     int64_t index, count = count_of(a);
@@ -537,6 +601,8 @@ int main(int argc, char **argv)
     a_callback_can_stop(&it);
     cam_says_where_it_looked(&it);
     occlusion_checks_its_window_and_reports(&it);
+    paths_report_and_say_what_is_missing(&it);
+    several_methods_share_a_pass(&it);
     attacks_stay_in_their_ball(&it);
     objectives_add_and_scale(&it);
     cnnlens_session_free(it.session);

@@ -30,7 +30,15 @@ FORWARD_FLOORS = dict.fromkeys(NETWORKS, 1.0) | {"vgg16": 1.6, "vgg19_512": 1.6}
 #: Two threads over one.
 SCALING_FLOOR = 1.7
 #: Whole routines over Captum, on the faster of its columns.
-ROUTINE_FLOORS = {("occlusion", "vgg16"): 10.0, ("occlusion", "resnet50"): 4.0}
+ROUTINE_FLOORS = {
+    ("occlusion", "vgg16"): 10.0,
+    ("occlusion", "resnet50"): 4.0,
+    ("integrated_gradients", "resnet50"): 2.5,
+    ("smoothgrad", "resnet50"): 2.5,
+    ("grad_cam", "resnet50"): 2.0,
+    ("feature_ablation", "vgg16"): 5.0,
+    ("lime", "resnet50"): 3.0,
+}
 #: Relative L2 distance to float64.
 ERROR_LIMIT = 1e-4
 #: PyTorch's and Captum's memory over ours.

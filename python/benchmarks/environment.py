@@ -20,7 +20,15 @@ PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 #: torchvision; only their Python code is used, with whatever PyTorch there is, so they come without what they ask for.
 ALONE = "--no-deps"
 PEERS = {
-    "captum and timm need": ["matplotlib", "packaging", "tqdm", "pyyaml", "huggingface_hub", "safetensors"],
+    "captum and timm need": [
+        "matplotlib",
+        "packaging",
+        "tqdm",
+        "pyyaml",
+        "huggingface_hub",
+        "safetensors",
+        "scikit-learn",
+    ],
     "torchvision, timm and Captum": [ALONE, "torchvision", "timm", "captum"],
     "ONNX": ["onnx", "onnxscript"],
     "ONNX Runtime": ["onnxruntime"],

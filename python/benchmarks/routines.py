@@ -82,6 +82,37 @@ def captum_occlusion(captum: Any, module: Any, image: Any, target: int, name: st
         return captum.Occlusion(module).attribute(image.detach(), target=target, **options)[:, 0]
 
 
+def superpixels(image: Any, count: int) -> Any:
+    """(H, W) of whole numbers: ``count`` parts of about one size and of ragged form, as SLIC makes them."""
+    height, width = image.shape[2:]
+    columns = max(1, round((count * width / height) ** 0.5))
+    rows = -(-count // columns)
+    y, x = np.mgrid[0:height, 0:width]
+    ragged = np.sin(y / 5.0) * 2, np.sin(x / 5.0) * 2
+    row = np.clip((y + ragged[1]) * rows / height, 0, rows - 1).astype(np.int64)
+    column = np.clip((x + ragged[0]) * columns / width, 0, columns - 1).astype(np.int64)
+    return np.unique(np.minimum(row * columns + column, count - 1), return_inverse=True)[1].reshape(height, width)
+
+
+def captum_ablation(captum: Any, module: Any, image: Any, target: int, name: str) -> Any:
+    import torch
+
+    mask = torch.from_numpy(superpixels(image, 160))[None, None]
+    with torch.inference_mode():
+        method = captum.FeatureAblation(module)
+        return method.attribute(image.detach(), target=target, feature_mask=mask, perturbations_per_eval=8)[:, 0]
+
+
+def captum_lime(captum: Any, module: Any, image: Any, target: int, name: str) -> Any:
+    import torch
+
+    mask = torch.from_numpy(superpixels(image, 50))[None, None]
+    torch.manual_seed(0)
+    options = {"feature_mask": mask, "n_samples": 200, "perturbations_per_eval": 8}
+    with torch.inference_mode():
+        return captum.Lime(module).attribute(image.detach(), target=target, **options)[:, 0]
+
+
 ROUTINES = {
     "saliency": Routine(
         "Saliency", lambda cl, net, x, target, name: cl.saliency(net, x, target), captum_saliency, "saliency", 0.99
@@ -115,6 +146,22 @@ ROUTINES = {
         captum_occlusion,
         "occlusion",
         0.9,
+        is_long=True,
+    ),
+    "feature_ablation": Routine(
+        "Feature ablation, 160 superpixels",
+        lambda cl, net, x, target, name: cl.feature_ablation(net, x, target, segments=superpixels(x, 160), fill=0.0),
+        captum_ablation,
+        "feature_ablation",
+        0.9,
+        is_long=True,
+    ),
+    "lime": Routine(
+        "LIME, 200 samples, 50 superpixels",
+        lambda cl, net, x, target, name: cl.lime(net, x, target, samples=200, segments=superpixels(x, 50), hide=0.0),
+        captum_lime,
+        "lime",
+        0.3,
         is_long=True,
     ),
 }

@@ -54,9 +54,7 @@ func attribute(
   _ session: Session, _ image: Tensor, _ objective: Objective, _ rules: RuleMap, _ reduction: ChannelReduction,
   _ change: (Tensor) -> Tensor = { $0 }
 ) throws -> Attribution {
-  guard image.shape.rank == 4 else {
-    throw LensError(.shapeMismatch, "the picture is \(image.shape); it must be N×C×H×W")
-  }
+  try session.check(image)
   let result = try session.gradient(of: objective, at: [image], rules: rules)
   return Attribution(reduction(change(result.gradients[0])), result)
 }

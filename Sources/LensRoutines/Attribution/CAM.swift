@@ -8,6 +8,7 @@ import LensTensors
 /// equation 2. arXiv:1512.04150. For networks that pool globally (average or maximum) and are linear after it.
 /// - image: N×C×H×W.
 public func cam(_ session: Session, _ image: Tensor, _ objective: Objective = .top) throws -> Attribution {
+  try session.check(image)
   let (maps, pooled) = try session.globalPool(inputs: [image.shape])
   // Behind the pool the network is linear: the gradient there is the row of weights of the class.
   let result = try session.gradient(of: objective, at: [image], wrt: [pooled], activations: [maps])

@@ -9,6 +9,7 @@ import LensTensors
 public func guidedGradCAM(
   _ session: Session, _ image: Tensor, _ objective: Objective = .top, at layer: Layer? = nil
 ) throws -> Attribution {
+  try session.check(image)
   let layer = try layer ?? session.lastSpatialLayer(inputs: [image.shape])
   let cam = try gradCAM(session, image, objective, at: layer)
   let guided = try session.gradient(of: objective, at: [image], rules: .guided)

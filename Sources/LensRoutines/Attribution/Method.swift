@@ -18,6 +18,9 @@ extension Session {
     guard image.shape.rank == 4, image.count > 0 else {
       throw LensError(.shapeMismatch, "the picture is \(image.shape); it must be N×C×H×W")
     }
+    if let index = image.firstNonFinite {
+      throw LensError(.invalidArgument, "the picture has the value \(image.values[index]) at place \(index); all must be finite numbers")
+    }
   }
 }
 
@@ -38,6 +41,20 @@ extension Tensor {
       for (n, part) in parts.enumerated() { part.withPointer { (y + n * first.count).update(from: $0, count: first.count) } }
     }
     return result
+  }
+
+  /// The place of the first infinity or NaN.
+  var firstNonFinite: Int? {
+    withPointer { x in
+      // Times zero, everything finite is zero; eight lanes at once for the usual case that nothing is found.
+      var lanes = SIMD8<Float>(repeating: 0)
+      let whole = count / 8 * 8
+      for i in stride(from: 0, to: whole, by: 8) {
+        lanes += UnsafeRawPointer(x + i).loadUnaligned(as: SIMD8<Float>.self) * 0
+      }
+      let isClean = lanes == SIMD8(repeating: 0) && (whole..<count).allSatisfy { x[$0].isFinite }
+      return isClean ? nil : (0..<count).first { !x[$0].isFinite }
+    }
   }
 
   /// The sum of all floats.

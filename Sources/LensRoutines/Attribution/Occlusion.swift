@@ -13,7 +13,7 @@ public func occlusion(
   stride: (height: Int, width: Int) = (8, 8), filling: Filling = .value(0), progress: ((Int, Int) -> Bool)? = nil
 ) throws -> Attribution {
   let shape = image.shape
-  guard shape.rank == 4, shape.count > 0 else { throw LensError(.shapeMismatch, "the picture is \(shape); it must be N×C×H×W") }
+  try session.check(image)
   let rows = try windows(window.height, stride.height, shape.h, "high"), columns = try windows(window.width, stride.width, shape.w, "wide")
   let regions = rows.flatMap { rows in columns.map { Region(rows: rows, columns: $0) } }
 

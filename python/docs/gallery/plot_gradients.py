@@ -2,8 +2,9 @@
 """What the gradient says, four ways.
 
 Saliency is the gradient's size, and noisy. SmoothGrad averages it over noisy copies of the picture. Integrated
-gradients averages it on the way from the picture's mean colour to the picture, times the difference: its values add up
-to the difference of the scores. Guided backprop lets only positive signals back through each ReLU: sharp, and nearly blind to the class.
+gradients averages it on the way from the picture's mean colour to the picture, times the difference: its values add
+up to the difference of the scores. Guided backprop lets only positive signals back through each ReLU: sharp, and
+nearly blind to the class.
 """
 
 import pathlib

@@ -18,9 +18,9 @@ layer = [name for name, row in net.layers.items() if row.kind == "Add" and row.s
 
 maps = [
     cl.layer_grad_x_activation(net, photo, "tabby", layer=layer),
-    cl.layer_integrated_gradients(net, photo, "tabby", layer=layer, baseline="mean", steps=10),
+    cl.layer_integrated_gradients(net, photo, "tabby", layer=layer, baseline="mean", steps=50),
     cl.internal_influence(net, photo, "tabby", layer=layer, baseline="mean", steps=10),
-    cl.conductance(net, photo, "tabby", layer=layer, baseline="mean", steps=20),
+    cl.conductance(net, photo, "tabby", layer=layer, baseline="mean", steps=80),
 ]
 print(f"conductance misses {maps[3].gap:.3f} at {layer}")
 Panel(maps).save("plot_layers.png")

@@ -81,6 +81,10 @@ def asked(net: Network, x: Any, target: objectives.Target) -> Question:
     given = net.given(x)
     if given.array.ndim != 4:
         raise InvalidArgument(f"x has shape {given.array.shape}; maps need (N, C, H, W)")
+    if not np.isfinite(given.array).all():
+        wrong = np.argwhere(~np.isfinite(given.array))
+        place = tuple(int(number) for number in wrong[0])
+        raise InvalidArgument(f"x has {len(wrong)} values that are not finite numbers, the first at {place}")
     return Question(net, given, objectives.resolve(net, target, given.count), start)
 
 

@@ -19,11 +19,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from . import objectives
-from ._attribute import Question, attribute, choice, real, whole
-from ._errors import InvalidArgument
-from ._progress import Progress
+from ._attribute import Question, asked, attribute, choice, real, whole
+from ._errors import Cancelled, InvalidArgument
+from ._progress import Progress, reporter
 from .maps import Map
-from .model import Network
+from .model import Given, Network
 
 Reduce: TypeAlias = Literal["max", "abs", "sum"] | None
 PathRule: TypeAlias = Literal["gausslegendre", "left", "right", "middle", "trapezoid"]
@@ -107,7 +107,9 @@ def smoothgrad(
         The deviation s, as a share of the picture's range (max - min).
     kind : {"mean", "square", "var"}
     of
-        What is averaged: any method of one map, ``of(net, x, target)``; give it options with ``functools.partial``.
+        What is averaged: any attribution method, with options by ``functools.partial``, or another function of
+        ``(net, x, target)`` that hands ``net`` and ``x`` on to one. The gradient methods and Grad-CAM, with no option
+        but ``reduce`` or ``layer``, run in batches; others copy by copy, with noise from another generator.
     seed : int
         The same seed gives the same map, to the last bit, whatever the batch and the number of threads.
 
@@ -123,16 +125,9 @@ def smoothgrad(
     summary = choice(kind, "kind", ("mean", "square", "var"))
     name, options = _named(of)
     params = {"n": n, "noise": share, "kind": kind, "of": name, **options}
-    if name not in _SMOOTHED:
-        raise InvalidArgument(
-            f"of is {name}; it must be one of {', '.join(_SMOOTHED)}, or functools.partial of one with reduce or layer"
-        )
-    unknown = set(options) - {"reduce", "layer"}
-    if unknown:
-        raise InvalidArgument(f"of has the options {sorted(unknown)}; only reduce and layer can be chosen here")
+    if not _is_native(name, of, options):
+        return _averaged(asked(net, x, target), of, n, share, kind, seed, progress, params)
     is_layered = name in ("grad_cam", "guided_grad_cam")
-    if ("reduce" if is_layered else "layer") in options:
-        raise InvalidArgument(f"{name} has no option {'reduce' if is_layered else 'layer'!r}")
     reduce = options.get("reduce", "max" if name == "saliency" else "sum")
     return attribute(
         "smoothgrad",
@@ -171,10 +166,70 @@ _SMOOTHED = (
 def _named(of: Any) -> tuple[str, dict[str, Any]]:
     """A method's name and the options it was given."""
     if isinstance(of, functools.partial):
-        if of.args:
-            raise InvalidArgument("of is a partial with positional arguments; give it options by name")
         return _named(of.func)[0], dict(of.keywords)
+    if not callable(of):
+        raise InvalidArgument(f"of is {of!r}; it must be an attribution method, or a function of (net, x, target)")
     return getattr(of, "__name__", repr(of)), {}
+
+
+def _is_native(name: str, of: Any, options: dict[str, Any]) -> bool:
+    """Whether the engine can average the method by itself."""
+    function = of.func if isinstance(of, functools.partial) else of
+    is_own = getattr(function, "__module__", "").startswith("cnnlens.") and not getattr(of, "args", ())
+    option = "layer" if name in ("grad_cam", "guided_grad_cam") else "reduce"
+    return is_own and name in _SMOOTHED and set(options) <= {option}
+
+
+def _averaged(
+    question: Question,
+    of: Callable[..., Any],
+    n: int,
+    share: float,
+    kind: str,
+    seed: int,
+    progress: Progress,
+    params: dict[str, Any],
+) -> Map:
+    """What `smoothgrad` is, one noisy copy after the other."""
+    given, net = question.given, question.net
+    classes = question.goal.classes or ([] if question.goal.objective else net.predict(given, 1).classes)
+    maps, first = [], None
+    with reporter(progress, "smoothgrad") as report:
+        for k in range(given.count):
+            picture = given.array[k : k + 1]
+            target = question.goal.objective or classes[k if len(classes) > 1 else 0]
+            deviation = np.float32(share) * np.ptp(picture)
+            random = np.random.Generator(np.random.Philox(seed))
+            mean = squares = spread = np.zeros(())
+            for i in range(1, n + 1):
+                noise = random.standard_normal(picture.shape, dtype=np.float32)
+                views = None if given.views is None else [given.views[k]]
+                found = of(net, Given(picture + deviation * noise, given.sessions, views, is_single=False), target)
+                values = np.asarray(found, np.float64)[0]
+                # Welford, 1962: equal values have the variance 0.
+                step = values - mean
+                mean = mean + step / i
+                spread = spread + step * (values - mean)
+                squares = squares + values**2
+                first = first if first is not None else found
+                if report is not None and report(k * n + i, given.count * n, 0.0) is False:
+                    raise Cancelled(f"stopped after {k * n + i} of {given.count * n} noisy copies")
+            maps.append({"mean": mean, "square": squares / n, "var": spread / n}[kind])
+    with given.sessions.take() as session:
+        question.call(session, "saliency", np.empty((given.count, *question.shape[2:]), np.float32), {})
+        scores, targets, _, _ = session.seen()
+    data = np.stack(maps).astype(np.float32)
+    is_signed = kind == "mean" and getattr(first, "is_signed", True)
+    layer = getattr(first, "layer", None)
+    return question.map(
+        data,
+        "smoothgrad",
+        (scores, targets, layer, None),
+        params=params,
+        is_signed=is_signed,
+        has_channels=data.ndim == 4,
+        seed=seed,
+    )
 
 
 def integrated_gradients(
