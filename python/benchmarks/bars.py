@@ -38,6 +38,11 @@ ROUTINE_FLOORS = {
     ("grad_cam", "resnet50"): 2.0,
     ("feature_ablation", "vgg16"): 5.0,
     ("lime", "resnet50"): 3.0,
+    ("style", "vgg19_512"): 2.0,
+    ("deepdream", "googlenet"): 3.0,
+    ("inversion", "vgg16"): 2.0,
+    ("class_model", "resnet50"): 2.0,
+    ("pgd", "resnet50"): 2.0,
 }
 #: Relative L2 distance to float64.
 ERROR_LIMIT = 1e-4

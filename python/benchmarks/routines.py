@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole routines: what a user calls, in cnnlens and in Captum. A new routine is one entry of `ROUTINES`."""
+"""Whole routines: what a user calls, in cnnlens and in Captum or PyTorch. A new one is one entry of `ROUTINES`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from . import walks
 
 if TYPE_CHECKING:
     from .engines import Call, Case
@@ -28,7 +30,8 @@ class Routine:
     captum: Callable[[Any, Any, Any, int, str], Any]
     #: The function of cnnlens; while there is none the routine is left out.
     needs: str
-    #: Smallest cosine of the angle between the two maps. Occlusion windows differ at the border, noise by its seed.
+    #: Smallest cosine of the angle between the two results. Occlusion windows differ at the border, noise by its seed;
+    #: -1: walks that start from other noise, whose objectives are compared with PyTorch's by the tests.
     agreement: float
     networks: tuple[str, ...] = ("resnet50", "vgg16")
     #: Whether one call takes seconds, which `--quick` has not.
@@ -113,6 +116,17 @@ def captum_lime(captum: Any, module: Any, image: Any, target: int, name: str) ->
         return captum.Lime(module).attribute(image.detach(), target=target, **options)[:, 0]
 
 
+def convolutions(net: Any) -> list[str]:
+    """The names of a network's convolutions, in order."""
+    return [name for name, row in net.layers.items() if row.kind == "Conv"]
+
+
+def dream_layer(net: Any) -> str:
+    """GoogLeNet's inception4c: the third concatenation behind the third pooling."""
+    names: list[str] = [name for name, row in net.layers.items() if row.kind == "Concat"]
+    return names[4]
+
+
 ROUTINES = {
     "saliency": Routine(
         "Saliency", lambda cl, net, x, target, name: cl.saliency(net, x, target), captum_saliency, "saliency", 0.99
@@ -162,6 +176,68 @@ ROUTINES = {
         captum_lime,
         "lime",
         0.3,
+        is_long=True,
+    ),
+    "pgd": Routine(
+        "PGD, 10 steps",
+        lambda cl, net, x, target, name: (
+            cl.pgd(net, x, target, eps=8 / 255, step=2 / 255, steps=walks.STEPS, random_start=False).images - x
+        ),
+        walks.pgd,
+        "pgd",
+        0.7,
+        networks=("resnet50",),
+    ),
+    "class_model": Routine(
+        "Class model, 10 steps",
+        lambda cl, net, x, target, name: (
+            np.asarray(cl.class_model(net, target, steps=walks.STEPS, progress=False)).transpose(2, 0, 1)[None] - 0.5
+        ),
+        walks.class_model,
+        "class_model",
+        0.5,
+        networks=("resnet50",),
+    ),
+    "deepdream": Routine(
+        "DeepDream, 4 octaves of 10 steps to 512 px",
+        lambda cl, net, x, target, name: np.asarray(
+            cl.deepdream(net, walks.photo(x), dream_layer(net), size=512, clip=False, progress=False)
+        ).transpose(2, 0, 1)[None],
+        walks.deepdream,
+        "deepdream",
+        -1,
+        networks=("googlenet",),
+        is_long=True,
+    ),
+    "inversion": Routine(
+        "Inversion of conv4_3, 10 steps",
+        lambda cl, net, x, target, name: np.asarray(
+            cl.invert(net, walks.photo(x), convolutions(net)[9], steps=walks.STEPS, optimizer="adam", progress=False)
+        ).transpose(2, 0, 1)[None],
+        walks.inversion,
+        "invert",
+        -1,
+        networks=("vgg16",),
+        is_long=True,
+    ),
+    "style": Routine(
+        "Style transfer at 512 px, 10 iterations",
+        lambda cl, net, x, target, name: np.asarray(
+            cl.style_transfer(
+                net,
+                walks.photo(x),
+                walks.photo(x)[:, ::-1],
+                content_layers=[convolutions(net)[9]],
+                style_layers=[convolutions(net)[index] for index in (0, 2, 4, 8, 12)],
+                num_iterations=walks.STEPS,
+                optimizer="adam",
+                progress=False,
+            )
+        ).transpose(2, 0, 1)[None],
+        walks.style,
+        "style_transfer",
+        -1,
+        networks=("vgg19_512",),
         is_long=True,
     ),
 }
