@@ -89,7 +89,7 @@ private func pictures() -> Tensor {
   @Test func lanesGoBackByTheirOwnRules() throws {
     var random = Random(seed: 11)
     let network = try Network.chain(
-      [-1, 3, 8, 9],
+      [2, 3, 8, 9],
       [
         ("conv1", Convolution(weights: .normal([4, 3, 3, 3], using: &random), bias: [0.1, 0, -0.1, 0.2], padding: [1, 1, 1, 1])),
         ("relu1", ReLU()), ("pool", MaxPool(PoolWindow(2))),
