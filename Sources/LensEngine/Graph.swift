@@ -85,6 +85,19 @@ public struct Graph: Sendable {
     nodes[index] = Node(name: node.name, aliases: node.aliases, op: op, inputs: inputs, shape: node.shape)
   }
 
+  /// The part of `base` that some of its nodes depend on. Its inputs are all there.
+  /// - places: gets the index here of each node of `base`.
+  init(_ base: Graph, reaching wanted: [Int], places: inout [Int: Int]) {
+    self.init()
+    let needed = wanted.reduce(into: Set(base.inputs)) { $0.formUnion(base.ancestors(of: $1)) }
+    for index in base.nodes.indices where needed.contains(index) {
+      let node = base.nodes[index]
+      let inputs = node.inputs.compactMap { places[$0] }
+      places[index] = append(Node(name: node.name, aliases: node.aliases, op: node.op, inputs: inputs, shape: node.shape))
+      if node.op is Input { self.inputs.append(nodes.count - 1) }
+    }
+  }
+
   /// One more name for a node, for layers that have no operator of their own left.
   public mutating func alias(_ name: String, to index: Int) {
     guard !name.isEmpty, indices[name] == nil else { return }

@@ -25,6 +25,9 @@ public protocol Operator: Sendable {
   /// Multiplications with an addition behind them, as a summary counts them.
   func multiplyAdds(for shapes: [Shape], output: Shape) -> Int
 
+  /// The same with weights of the same scale drawn at random; nil where there are none to draw.
+  func redrawn(using random: inout Random) -> (any Operator)?
+
   /// - Throws: `LensError` when the shapes do not fit; the only place an operator may fail.
   func stage(for shapes: [Shape], in layouts: Layouts) throws -> Stage
 }
@@ -33,6 +36,7 @@ extension Operator {
   public var parameterCount: Int { 0 }
   public var window: Window? { nil }
   public func locality(for shapes: [Shape]) -> Locality? { nil }
+  public func redrawn(using random: inout Random) -> (any Operator)? { nil }
   public func multiplyAdds(for shapes: [Shape], output: Shape) -> Int { 0 }
   public func layouts(for shapes: [Shape], given: [Layout]) -> Layouts {
     Layouts(inputs: given.map { _ in .plain }, output: .plain)
