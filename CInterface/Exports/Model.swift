@@ -142,6 +142,33 @@ public func cnnlens_model_seeing_images(
   }
 }
 
+@_cdecl("cnnlens_model_randomized") @implementation
+public func cnnlens_model_randomized(
+  _ out: UnsafeMutablePointer<OpaquePointer?>!, _ handle: OpaquePointer!,
+  _ layers: UnsafePointer<UnsafePointer<CChar>?>!, _ layerCount: Int64, _ seed: UInt64
+) -> cnnlens_status {
+  status {
+    let network = try model(handle).network
+    let layers = try strings(layers, layerCount, "layers").map { try network.resolve($0) }
+    try give(out) { Model(try network.randomized(layers, seed: seed)) }
+  }
+}
+
+@_cdecl("cnnlens_model_fully_convolutional") @implementation
+public func cnnlens_model_fully_convolutional(
+  _ out: UnsafeMutablePointer<OpaquePointer?>!, _ handle: OpaquePointer!, _ height: Int64, _ width: Int64
+) -> cnnlens_status {
+  status {
+    let network = try model(handle).network
+    for (size, name) in [(height, "height"), (width, "width")] where size < 0 || size > Int64(Int32.max) {
+      throw invalid("\(name) is \(size); it must be at least 1, or 0 for the model's own")
+    }
+    try give(out) {
+      Model(try network.fullyConvolutional(height: height == 0 ? nil : Int(height), width: width == 0 ? nil : Int(width)))
+    }
+  }
+}
+
 @_cdecl("cnnlens_model_seeing_pictures") @implementation
 public func cnnlens_model_seeing_pictures(
   _ out: UnsafeMutablePointer<OpaquePointer?>!, _ handle: OpaquePointer!, _ given: UnsafePointer<cnnlens_preprocessing_options>!,

@@ -2,8 +2,8 @@
  *
  * cnnlens: look inside convolutional networks, and attack them.
  *
- * Ownership  What *_open, *_new, *_seeing_images and cnnlens_objective_* give through `out` is yours: free it
- *            with the *_free of its type (NULL is fine). A session keeps what it needs of its model alive, and
+ * Ownership  Models, summaries, sessions and objectives given through `out` are yours: free each with the *_free of
+ *            its type (NULL is fine). A session keeps what it needs of its model alive, and
  *            an objective keeps what it needs of its terms, so they may be freed in any order.
  *            Arrays are always yours; the library writes into them and keeps no pointer to them after the call.
  *            Strings given as const char * are UTF-8 and belong to the object they came from.
@@ -172,6 +172,18 @@ typedef struct {
 CNNLENS_API cnnlens_status cnnlens_model_seeing_pictures(cnnlens_model **out, const cnnlens_model *model,
                                                          const cnnlens_preprocessing_options *options,
                                                          const cnnlens_view_options *view);
+
+/* The same network with the weights of some layers drawn anew, normal with the scale they had: what sanity checks compare
+ * a trained network with. The layers are convolutions and matrix products with fixed weights; a layer's draw depends on
+ * the seed and its name alone. Adebayo et al. 2018, arXiv:1810.03292 */
+CNNLENS_API cnnlens_status cnnlens_model_randomized(cnnlens_model **out, const cnnlens_model *model,
+                                                    const char *const *layers, int64_t layer_count, uint64_t seed);
+
+/* The same network with all that is behind its last maps turned into convolutions. Run on a picture of any size at least
+ * its own, its output is N x K x h x w: class scores at every position. `height` and `width`: the size it is made for; 0
+ * where its file says. Long, Shelhamer & Darrell 2015, section 3.1, arXiv:1411.4038 */
+CNNLENS_API cnnlens_status cnnlens_model_fully_convolutional(cnnlens_model **out, const cnnlens_model *model,
+                                                             int64_t height, int64_t width);
 
 /* ---- Summary ------------------------------------------------------------------------------------------- */
 
@@ -397,15 +409,16 @@ CNNLENS_API cnnlens_status cnnlens_fullgrad(cnnlens_array *out, cnnlens_session 
 
 /* What a hidden part of the picture shows. */
 enum {
-    CNNLENS_FILL_VALUE = 0,  /* the same number in all channels */
-    CNNLENS_FILL_MEAN = 1,   /* the mean of each channel of the picture */
-    CNNLENS_FILL_BLUR = 2,   /* the picture under a Gaussian of 10 pixels */
-    CNNLENS_FILL_PICTURE = 3 /* another picture, where the options have one */
+    CNNLENS_FILL_VALUE = 0,       /* the same number in all channels */
+    CNNLENS_FILL_MEAN = 1,        /* the mean of each channel of the picture */
+    CNNLENS_FILL_BLUR = 2,        /* the picture under a Gaussian of 10 pixels */
+    CNNLENS_FILL_PICTURE = 3,     /* another picture, where the options have one */
+    CNNLENS_FILL_SEGMENT_MEAN = 4 /* the mean of each channel of each segment, where the options have segments */
 };
 
 typedef struct {
     uint32_t struct_size;      /* sizeof(cnnlens_occlusion_options) */
-    int32_t fill;              /* CNNLENS_FILL_*; default a number */
+    int32_t fill;              /* CNNLENS_FILL_VALUE (default), _MEAN or _BLUR */
     int64_t window[2];         /* height, width in pixels, at most the picture's; default 32, 32 */
     int64_t stride[2];         /* steps down and across, 1...window; default 8, 8 */
     float value;               /* for CNNLENS_FILL_VALUE, in units of the image; default 0 */
@@ -539,6 +552,67 @@ CNNLENS_API cnnlens_status cnnlens_explain(cnnlens_array *out, cnnlens_session *
 /* Makes the layer and the native map of the i-th method of the last cnnlens_explain those that
  * cnnlens_session_layer and cnnlens_session_native give. */
 CNNLENS_API cnnlens_status cnnlens_session_select(cnnlens_session *session, int64_t index);
+
+typedef struct {
+    uint32_t struct_size;         /* sizeof(cnnlens_rise_options) */
+    int32_t fill;                 /* CNNLENS_FILL_*; default a number */
+    int64_t masks;                /* forward passes; default 4000 */
+    int64_t cells;                /* of a mask along each axis, at most the pixels there are; default 7 */
+    double p;                     /* the probability that a cell is shown, above 0 and at most 1; default 0.5 */
+    uint64_t seed;                /* default 0 */
+    const cnnlens_array *picture; /* for CNNLENS_FILL_PICTURE: 1 x C x H x W, or one for each image */
+    float value;                  /* for CNNLENS_FILL_VALUE, in units of the image; default 0 */
+    int32_t reserved;             /* 0 */
+    cnnlens_progress progress;    /* NULL: none. Called with how many masks of all are done; its value is 0 */
+    void *payload;
+} cnnlens_rise_options;
+
+#define CNNLENS_RISE_OPTIONS_INIT                                                                                      \
+    { sizeof(cnnlens_rise_options), CNNLENS_FILL_VALUE, 4000, 7, 0.5, 0, 0, 0.0f, 0, 0, 0 }
+
+/* Random masks, each weighted by the objective of what it shows. Petsiuk, Das & Saenko 2018, arXiv:1806.07421.
+ * out is N x H x W. */
+CNNLENS_API cnnlens_status cnnlens_rise(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                        const cnnlens_objective *objective, const cnnlens_rise_options *options);
+
+/* The picture in pieces. `segments` must be given. */
+typedef struct {
+    uint32_t struct_size;          /* sizeof(cnnlens_segment_options) */
+    int32_t fill;                  /* CNNLENS_FILL_*; default each segment's mean */
+    const cnnlens_array *segments; /* H x W or N x H x W, whole numbers: pixels of one number are one segment */
+    const cnnlens_array *picture;  /* for CNNLENS_FILL_PICTURE: 1 x C x H x W, or one for each image */
+    cnnlens_array *model;          /* NULL, or N x 2: gets the intercept, and R^2 where there is a regression */
+    int64_t samples;               /* 0: the method's default */
+    uint64_t seed;                 /* default 0 */
+    double kernel_width;           /* of cnnlens_lime; default 0.25 */
+    double ridge;                  /* of cnnlens_lime; default 1 */
+    float value;                   /* for CNNLENS_FILL_VALUE, in units of the image; default 0 */
+    int32_t reserved;              /* 0 */
+    cnnlens_progress progress;     /* NULL: none. Called with how many trials of all are done; its value is 0 */
+    void *payload;
+} cnnlens_segment_options;
+
+#define CNNLENS_SEGMENT_OPTIONS_INIT                                                                                   \
+    { sizeof(cnnlens_segment_options), CNNLENS_FILL_SEGMENT_MEAN, 0, 0, 0, 0, 0, 0.25, 1.0, 0.0f, 0, 0, 0 }
+
+/* How far the objective falls where a segment is hidden. out is N x H x W, as for the three below: each pixel has its
+ * segment's number. Neither `samples` and what follows it nor `model` counts. */
+CNNLENS_API cnnlens_status cnnlens_feature_ablation(cnnlens_array *out, cnnlens_session *session,
+                                                    const cnnlens_array *image, const cnnlens_objective *objective,
+                                                    const cnnlens_segment_options *options);
+/* A ridge regression of the objective on which segments are shown, near the picture. `samples` trials, by default
+ * 1000. Ribeiro, Singh & Guestrin 2016, arXiv:1602.04938 */
+CNNLENS_API cnnlens_status cnnlens_lime(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                        const cnnlens_objective *objective, const cnnlens_segment_options *options);
+/* Shapley values by regression; the intercept is the objective with everything hidden. `samples` trials, by default
+ * 1000. Lundberg & Lee 2017, arXiv:1705.07874 */
+CNNLENS_API cnnlens_status cnnlens_kernel_shap(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                               const cnnlens_objective *objective,
+                                               const cnnlens_segment_options *options);
+/* Shapley values as means over random orders: `samples` of them, by default 25. There is no R^2.
+ * Castro, Gomez & Tejada 2009, doi:10.1016/j.cor.2008.04.004 */
+CNNLENS_API cnnlens_status cnnlens_shapley(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                           const cnnlens_objective *objective, const cnnlens_segment_options *options);
 
 /* ---- Attacks: `image` is N x C x H x W, out has its shape ------------------------------------------------- */
 

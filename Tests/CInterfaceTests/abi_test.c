@@ -48,6 +48,10 @@ static void layout_is_pinned(void)
     CHECK(offsetof(cnnlens_cam_options, layer) == 8 && offsetof(cnnlens_cam_options, upsample) == 16);
     CHECK(sizeof(cnnlens_occlusion_options) == 64 && offsetof(cnnlens_occlusion_options, window) == 8);
     CHECK(offsetof(cnnlens_occlusion_options, value) == 40 && offsetof(cnnlens_occlusion_options, progress) == 48);
+    CHECK(sizeof(cnnlens_rise_options) == 72 && offsetof(cnnlens_rise_options, picture) == 40);
+    CHECK(offsetof(cnnlens_rise_options, value) == 48 && offsetof(cnnlens_rise_options, progress) == 56);
+    CHECK(sizeof(cnnlens_segment_options) == 88 && offsetof(cnnlens_segment_options, segments) == 8);
+    CHECK(offsetof(cnnlens_segment_options, samples) == 32 && offsetof(cnnlens_segment_options, value) == 64);
     CHECK(sizeof(cnnlens_attack_goal) == 64 && offsetof(cnnlens_attack_goal, labels) == 8);
     CHECK(offsetof(cnnlens_attack_goal, is_clamped) == 24 && offsetof(cnnlens_attack_goal, levels) == 28);
     CHECK(offsetof(cnnlens_attack_goal, low) == 32 && offsetof(cnnlens_attack_goal, seed) == 40);
@@ -158,7 +162,14 @@ static void null_is_an_error_and_no_crash(const cnnlens_model *model)
     CHECK(cnnlens_guided_backprop(NULL, NULL, NULL, NULL, NULL) < 0 &&
           cnnlens_deconvnet(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_cam(NULL, NULL, NULL, NULL) < 0 && cnnlens_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0);
-    CHECK(cnnlens_occlusion(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_occlusion(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_rise(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_feature_ablation(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_lime(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_kernel_shap(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_shapley(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_model_randomized(&other, NULL, NULL, 0, 0) < 0 &&
+          cnnlens_model_randomized(NULL, model, NULL, 0, 0) < 0);
+    CHECK(cnnlens_model_randomized(&other, model, NULL, 1, 0) < 0);
+    CHECK(cnnlens_model_fully_convolutional(&other, NULL, 0, 0) < 0 &&
+          cnnlens_model_fully_convolutional(&other, model, -1, 0) < 0);
     CHECK(cnnlens_guided_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_fgsm(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_pgd(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_lbfgs_attack(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_deepfool(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_cw(NULL, NULL, NULL, NULL, NULL) < 0);
@@ -467,6 +478,53 @@ static void several_methods_share_a_pass(scene *it)
     free(outs[1].data);
 }
 
+/* Four quarters, and what a sum of them explains. */
+static void segments_add_up(scene *it)
+{
+    cnnlens_segment_options options = CNNLENS_SEGMENT_OPTIONS_INIT;
+    cnnlens_rise_options masks = CNNLENS_RISE_OPTIONS_INIT;
+    int64_t h = it->image.shape[2], w = it->image.shape[3], n = it->image.shape[0], index, area = h * w;
+    float *labels = malloc(sizeof(float) * (size_t)area), fit[64], score[32];
+    cnnlens_array segments = { labels, 2, { h, w } }, model = { fit, 2, { n, 2 } };
+    double sum;
+
+    for (index = 0; index < area; index++)
+        labels[index] = (float)(index / w * 2 / h * 2 + index % w * 2 / w);
+    CHECK(n <= 32);
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_lime(&it->map, it->session, &it->image, NULL, &options));
+    options.segments = &segments;
+    options.model = &model;
+    options.samples = 14;
+    CHECK(cnnlens_kernel_shap(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    CHECK(cnnlens_session_scores(score, n, it->session) == CNNLENS_OK);
+    sum = it->map.data[0] + it->map.data[w - 1] + it->map.data[area - w] + it->map.data[area - 1];
+    CHECK(fabs(sum - (score[0] - fit[0])) < 1e-3 * (1 + fabs(score[0])) && fit[1] <= 1);
+    CHECK(cnnlens_feature_ablation(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    CHECK(cnnlens_lime(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK && fit[1] <= 1);
+    options.samples = 1;
+    CHECK(cnnlens_shapley(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK && isnan(fit[1]));
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_lime(&it->map, it->session, &it->image, NULL, &options));
+    options.samples = INT64_MAX;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_shapley(&it->map, it->session, &it->image, NULL, &options));
+    options.samples = 0;
+    options.fill = CNNLENS_FILL_PICTURE;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_lime(&it->map, it->session, &it->image, NULL, &options));
+    options.fill = CNNLENS_FILL_MEAN;
+    model.shape[1] = 3;
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_lime(&it->map, it->session, &it->image, NULL, &options));
+    options.model = NULL;
+    segments.shape[0] = h - 1;
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_lime(&it->map, it->session, &it->image, NULL, &options));
+    segments.shape[0] = h;
+    labels[3] = NAN;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_lime(&it->map, it->session, &it->image, NULL, &options));
+    masks.masks = 3;
+    CHECK(cnnlens_rise(&it->map, it->session, &it->image, NULL, &masks) == CNNLENS_OK);
+    masks.fill = CNNLENS_FILL_SEGMENT_MEAN;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_rise(&it->map, it->session, &it->image, NULL, &masks));
+    free(labels);
+}
+
 static int is_within(const cnnlens_array *a, const cnnlens_array *b, double epsilon)
 {
     int64_t index, count = count_of(a);
@@ -603,6 +661,7 @@ int main(int argc, char **argv)
     occlusion_checks_its_window_and_reports(&it);
     paths_report_and_say_what_is_missing(&it);
     several_methods_share_a_pass(&it);
+    segments_add_up(&it);
     attacks_stay_in_their_ball(&it);
     objectives_add_and_scale(&it);
     cnnlens_session_free(it.session);

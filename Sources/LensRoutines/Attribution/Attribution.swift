@@ -16,6 +16,8 @@ public struct Attribution: Sendable {
   public let native: Tensor?
   /// For methods whose values should add up to something: what is missing, for each image.
   public let gaps: [Float]?
+  /// For methods that explain segments by a sum: one for each image.
+  public var models: [LocalModel] = []
 
   init(_ map: Tensor, _ result: GradientResult, layer: Layer? = nil, native: Tensor? = nil) {
     self.init(map, scores: result.scores, targets: result.targets, layer: layer, native: native)

@@ -11,12 +11,14 @@ public enum Filling: Sendable {
   /// The picture out of focus: a Gaussian of 10 pixels, as in Fong & Vedaldi, "Interpretable Explanations of Black
   /// Boxes by Meaningful Perturbation", 2017, section 4.1. arXiv:1704.03296
   case blur
+  /// The mean of each channel of each segment, as LIME's authors do it; for methods that have segments.
+  case segmentMean
   /// Another picture, 1×C×H×W for all or one for each.
   case picture(Tensor)
 
   /// The whole picture hidden.
   /// - image: 1×C×H×W, the `n`-th of `count`.
-  func picture(_ image: Tensor, _ n: Int, of count: Int) throws -> Tensor {
+  func picture(_ image: Tensor, _ n: Int, of count: Int, segments: Segments? = nil) throws -> Tensor {
     switch self {
     case .value(let value):
       guard value.isFinite else { throw LensError(.invalidArgument, "the filling is \(value); it must be a finite number") }
@@ -25,6 +27,9 @@ public enum Filling: Sendable {
       let means = image.spatialMean().values, pixels = image.shape.h * image.shape.w
       return Tensor(image.shape, means.flatMap { [Float](repeating: $0, count: pixels) })
     case .blur: return image.blurred(deviation: 10)
+    case .segmentMean:
+      guard let segments else { throw LensError(.invalidArgument, "the filling is each segment's mean, but there are no segments") }
+      return segments.means(of: image)
     case .picture(let pictures):
       guard pictures.shape == image.shape || pictures.shape == image.shape.with(0, count) else {
         throw LensError(.shapeMismatch, "the filling is \(pictures.shape); the picture is \(image.shape.with(0, count))")
