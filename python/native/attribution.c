@@ -37,6 +37,11 @@ METHOD(deconvnet, cnnlens_attribution_options, CNNLENS_ATTRIBUTION_OPTIONS_INIT)
 METHOD(grad_cam, cnnlens_cam_options, CNNLENS_CAM_OPTIONS_INIT)
 METHOD(guided_grad_cam, cnnlens_cam_options, CNNLENS_CAM_OPTIONS_INIT)
 METHOD(occlusion, cnnlens_occlusion_options, CNNLENS_OCCLUSION_OPTIONS_INIT)
+METHOD(rise, cnnlens_rise_options, CNNLENS_RISE_OPTIONS_INIT)
+METHOD(feature_ablation, cnnlens_segment_options, CNNLENS_SEGMENT_OPTIONS_INIT)
+METHOD(lime, cnnlens_segment_options, CNNLENS_SEGMENT_OPTIONS_INIT)
+METHOD(kernel_shap, cnnlens_segment_options, CNNLENS_SEGMENT_OPTIONS_INIT)
+METHOD(shapley, cnnlens_segment_options, CNNLENS_SEGMENT_OPTIONS_INIT)
 
 METHOD(smoothgrad, cnnlens_smoothgrad_options, CNNLENS_SMOOTHGRAD_OPTIONS_INIT)
 METHOD(integrated_gradients, cnnlens_path_options, CNNLENS_PATH_OPTIONS_INIT)
@@ -83,6 +88,32 @@ static const native_field occlusion_fields[] = {
     { 0 },
 };
 
+static const native_field rise_fields[] = {
+    { "fill", NATIVE_INT, offsetof(cnnlens_rise_options, fill) },
+    { "masks", NATIVE_LONG, offsetof(cnnlens_rise_options, masks) },
+    { "cells", NATIVE_LONG, offsetof(cnnlens_rise_options, cells) },
+    { "p", NATIVE_DOUBLE, offsetof(cnnlens_rise_options, p) },
+    { "seed", NATIVE_LONG, offsetof(cnnlens_rise_options, seed) },
+    { "picture", NATIVE_ARRAY, offsetof(cnnlens_rise_options, picture) },
+    { "value", NATIVE_FLOAT, offsetof(cnnlens_rise_options, value) },
+    { "progress", NATIVE_PROGRESS, offsetof(cnnlens_rise_options, progress) },
+    { 0 },
+};
+
+static const native_field segment_fields[] = {
+    { "fill", NATIVE_INT, offsetof(cnnlens_segment_options, fill) },
+    { "segments", NATIVE_ARRAY, offsetof(cnnlens_segment_options, segments) },
+    { "picture", NATIVE_ARRAY, offsetof(cnnlens_segment_options, picture) },
+    { "model", NATIVE_ARRAY, offsetof(cnnlens_segment_options, model) }, /* written */
+    { "samples", NATIVE_LONG, offsetof(cnnlens_segment_options, samples) },
+    { "seed", NATIVE_LONG, offsetof(cnnlens_segment_options, seed) },
+    { "kernel_width", NATIVE_DOUBLE, offsetof(cnnlens_segment_options, kernel_width) },
+    { "ridge", NATIVE_DOUBLE, offsetof(cnnlens_segment_options, ridge) },
+    { "value", NATIVE_FLOAT, offsetof(cnnlens_segment_options, value) },
+    { "progress", NATIVE_PROGRESS, offsetof(cnnlens_segment_options, progress) },
+    { 0 },
+};
+
 static const native_field smoothgrad_fields[] = {
     { "method", NATIVE_INT, offsetof(cnnlens_smoothgrad_options, method) },
     { "samples", NATIVE_LONG, offsetof(cnnlens_smoothgrad_options, samples) },
@@ -116,6 +147,11 @@ static const method methods[] = {
     ENTRY(grad_cam, cam_fields),
     ENTRY(guided_grad_cam, cam_fields),
     ENTRY(occlusion, occlusion_fields),
+    ENTRY(rise, rise_fields),
+    ENTRY(feature_ablation, segment_fields),
+    ENTRY(lime, segment_fields),
+    ENTRY(kernel_shap, segment_fields),
+    ENTRY(shapley, segment_fields),
     ENTRY(smoothgrad, smoothgrad_fields),
     ENTRY(integrated_gradients, path_fields),
     ENTRY(layer_grad_x_activation, path_fields),

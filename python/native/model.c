@@ -306,6 +306,37 @@ static PyObject *summary(PyObject *self, PyObject *args)
     return NULL;
 }
 
+/* ---- the same network, changed */
+
+/* randomized(layers, seed) */
+static PyObject *randomized(PyObject *self, PyObject *args)
+{
+    PyObject *names;
+    long long seed;
+    native_strings layers;
+    if (!PyArg_ParseTuple(args, "OL", &names, &seed) || native_strings_get(&layers, names) < 0)
+        return NULL;
+    cnnlens_model *model = NULL;
+    cnnlens_status status;
+    const cnnlens_model *own = ((Model *)self)->model;
+    Py_BEGIN_ALLOW_THREADS status = cnnlens_model_randomized(&model, own, layers.items, layers.count, (uint64_t)seed);
+    Py_END_ALLOW_THREADS native_strings_release(&layers);
+    return status == CNNLENS_OK ? wrap(model) : native_fail(status);
+}
+
+/* fully_convolutional(height, width) */
+static PyObject *fully_convolutional(PyObject *self, PyObject *args)
+{
+    long long height, width;
+    if (!PyArg_ParseTuple(args, "LL", &height, &width))
+        return NULL;
+    cnnlens_model *model = NULL;
+    cnnlens_status status;
+    const cnnlens_model *own = ((Model *)self)->model;
+    Py_BEGIN_ALLOW_THREADS status = cnnlens_model_fully_convolutional(&model, own, height, width);
+    Py_END_ALLOW_THREADS return status == CNNLENS_OK ? wrap(model) : native_fail(status);
+}
+
 /* ---- the type */
 
 static PyGetSetDef properties[] = {
@@ -323,6 +354,8 @@ static PyMethodDef methods[] = {
     { "resolve", resolve, METH_VARARGS, NULL },
     { "seeing_images", seeing_images, METH_VARARGS, NULL },
     { "seeing_pictures", seeing_pictures, METH_VARARGS, NULL },
+    { "randomized", randomized, METH_VARARGS, NULL },
+    { "fully_convolutional", fully_convolutional, METH_VARARGS, NULL },
     { "summary", summary, METH_VARARGS, NULL },
     { NULL, NULL, 0, NULL },
 };

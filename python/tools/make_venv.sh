@@ -29,7 +29,7 @@ import tomllib
 project = tomllib.load(open("python/pyproject.toml", "rb"))
 extras = project["project"]["optional-dependencies"]
 wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
-for extra in ("images", "plot", "test", "lint"):
+for extra in ("images", "plot", "segments", "objects", "test", "lint"):
     wanted += extras[extra]
 print("\n".join(wanted))
 PY

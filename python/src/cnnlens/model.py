@@ -21,6 +21,7 @@ from ._types import AnyArray, Array
 from .preprocess import Preprocess, View
 
 BUILT_IN = ("efficientnet-lite0",)
+_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _RULES = {"gradient": 0, "deconvnet": 1, "guided": 2, "redirected": 3}
 _DATA = pathlib.Path(__file__).parent / "data"
 
@@ -278,6 +279,37 @@ class Network:
                 elif declared[axis] is None:
                     shape[axis] = fallback[axis - 2]
         return tuple(shape)
+
+    @property
+    def weighted_layers(self) -> list[str]:
+        """The layers with weights of their own, convolutions and matrix products, in the order they are computed."""
+        return [row.name for row in self.summary() if row.kind in _WEIGHTED and row.params > 0]
+
+    def randomized(self, layers: Sequence[str] | str, seed: int = 0) -> Network:
+        """The same network with the weights of ``layers`` drawn anew; this one stays as it is.
+
+        Weights are normal with the scale that each filter (each row of a matrix) had, biases with that of the layer's
+        biases; batch statistics stay. A layer's draw depends on ``seed`` and its name alone, so that cascades are
+        nested.
+
+        Adebayo et al., "Sanity Checks for Saliency Maps", 2018, section 3. arXiv:1810.03292
+
+        Parameters
+        ----------
+        layers
+            One name or several; ``net.weighted_layers`` lists those that have weights.
+
+        Raises
+        ------
+        NotFound
+            For a layer that does not exist.
+        InvalidArgument
+            For one that has no weights.
+        """
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not -(2**63) <= seed < 2**63:
+            raise InvalidArgument(f"seed is {seed!r}; it must be a whole number below 2**63")
+        model = self._raw.randomized(_names(layers), int(seed))
+        return Network(model, labels=self.labels, preprocess=self.preprocess)
 
     # -- running it
 

@@ -13,11 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from . import objectives
-from ._attribute import Question, attribute
+from ._attribute import Question, asked, attribute, real, whole
 from ._errors import InvalidArgument
 from ._progress import Progress
 from .maps import Map
 from .model import Network
+from .segments import Hide, hidden
 
 _FILLS = {"mean": 1, "blur": 2}
 _LARGEST = float(np.finfo(np.float32).max)
@@ -91,6 +92,84 @@ def occlusion(
         progress=progress,
         check=check,
     )
+
+
+def rise(
+    net: Network,
+    x: Any,
+    target: objectives.Target = None,
+    *,
+    masks: int = 4000,
+    cells: int = 7,
+    p: float = 0.5,
+    fill: Hide = 0.0,
+    seed: int = 0,
+    progress: Progress = None,
+) -> Map:
+    """RISE: random masks, each weighted by the score of what it shows.
+
+    Petsiuk, Das & Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", 2018, equation 6 and
+    section 3.3. arXiv:1806.07421
+
+    ``1/(p N) sum_i score(x * M_i + fill * (1 - M_i)) M_i`` over N masks M_i: grids of ``cells`` x ``cells``, each
+    cell 1 with probability p, enlarged bilinearly to one cell more than the picture and shifted by less than a cell.
+    The paper's score is ``cl.prob(...)``; with a logit, what all masks have in common stands out less.
+
+    Parameters
+    ----------
+    net : Network
+    x
+        A picture, a list of them, or a raw float32 array ``(N, C, H, W)``.
+    target
+        What is explained; ``None``: the class with the highest score of the picture as it is.
+    masks : int
+        How many, each a forward pass. The error falls with the square root.
+    cells : int
+        Along each axis, at most as many as the input has pixels.
+    p : float
+        Above 0, at most 1.
+    fill
+        What a hidden pixel shows: a number in units of the input (the paper's 0), ``"mean"``, ``"blur"`` (a Gaussian of
+        10 pixels), or another picture.
+    seed : int
+    progress
+        ``None``: a line in the terminal where it takes more than 2 seconds; True or False; or a function
+        ``(step, steps, value)`` called with the number of masks done, where False as its answer stops.
+
+    Returns
+    -------
+    Map
+        ``(H, W)`` for one picture, ``(N, H, W)`` for a batch, in units of the score.
+
+    Raises
+    ------
+    InvalidArgument
+        For options that are not possible.
+    Cancelled
+        Where ``progress`` stopped it.
+    """
+    question = asked(net, x, target)
+    most = min(question.shape[2:])
+    if isinstance(cells, int) and cells > most:
+        raise InvalidArgument(f"cells is {cells}; on this input it must be 1...{most}")
+    share = real(p, "p", 0.0, 1.0)
+    if share == 0:
+        raise InvalidArgument(f"p is {p!r}; it must be above 0")
+    options = {"masks": whole(masks, "masks", 1), "cells": whole(cells, "cells", 1), "p": share}
+    result = attribute(
+        "rise",
+        net,
+        x,
+        target,
+        {**options, **hidden(question, fill, {"mean": 1, "blur": 2}), "seed": whole(seed, "seed", 0, 2**63 - 1)},
+        params={**options, "fill": fill if isinstance(fill, (str, int, float)) else "picture"},
+        is_signed=True,
+        seed=seed,
+        progress=progress,
+    )
+    # A probability is never negative, nor is then the map.
+    result._is_signed = bool((result._data < 0).any())
+    return result
 
 
 def _pair(given: Any, name: str) -> tuple[int, int]:
