@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from . import imputation, similarity
+from . import imputation, objects, similarity
 from ._attribute import Question, asked, choice, real, whole
 from ._errors import InvalidArgument
 from ._types import AnyArray, Array
@@ -353,7 +353,7 @@ def pointing_game(map: Any, where: Any, *, tolerance: float = 15.0) -> Any:
     -------
     bool, or ndarray ``(N,)`` of bool for a batch
     """
-    values = _plain(map)
+    values = objects.plain(map)
     tolerance = real(tolerance, "tolerance", 0.0)
     if values.ndim == 2:
         return _hits(values, where, tolerance)
@@ -545,36 +545,27 @@ def _question(net: Network, x: Any, map: Any, target: Any) -> tuple[Question, An
     return question, classes
 
 
-def _plain(map: Any) -> AnyArray:
+def _values(question: Question, map: Any) -> AnyArray:
+    """``(N, 1, H, W)``, or ``(N, C, H, W)`` where the map has channels."""
+    n, c, height, width = question.shape
     try:
         values = np.asarray(map, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidArgument(f"map is a {type(map).__name__}; it must be a Map or an array of numbers") from None
     if not np.isfinite(values).all():
         raise InvalidArgument("map has numbers that are not finite")
-    if isinstance(map, Map) and map._has_channels:
-        values = values.sum(axis=-3)
-    if values.ndim not in (2, 3) or not values.size:
-        raise InvalidArgument(f"map has shape {values.shape}; it must be (H, W), or (N, H, W) for a batch")
-    return values
-
-
-def _values(question: Question, map: Any) -> AnyArray:
-    """``(N, 1, H, W)``, or ``(N, C, H, W)`` where the map has channels."""
-    n, c, height, width = question.shape
-    _plain(map) if isinstance(map, Map) else None
-    values = np.asarray(map, dtype=np.float64)
-    shapes = [(n, 1, height, width), (n, c, height, width)]
-    if values.shape == (n, height, width) and (c != n or not (isinstance(map, Map) and map._has_channels)):
-        values = values[:, None]
-    elif n == 1 and values.shape in ((height, width), (c, height, width)):
-        values = values.reshape(1, -1, height, width)
-    if values.shape not in shapes or not np.isfinite(values).all():
-        raise InvalidArgument(
-            f"map has shape {np.shape(map)}, or numbers that are not finite; for an input of {question.shape} it must"
-            f" be ({height}, {width}) or ({c}, {height}, {width}) for each image"
-        )
-    return values
+    leading = values.shape[:-2]
+    if values.shape[-2:] == (height, width):
+        if leading == (n,):
+            return values[:, None]
+        if leading in ((n, 1), (n, c)):
+            return values
+        if n == 1 and leading in ((), (c,)):
+            return values.reshape(1, -1, height, width)
+    raise InvalidArgument(
+        f"map has shape {values.shape}; for an input of {question.shape} it must be ({height}, {width}) or"
+        f" ({c}, {height}, {width}) for each image"
+    )
 
 
 def _order(question: Question, map: Any) -> list[AnyArray]:

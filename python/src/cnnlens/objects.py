@@ -41,7 +41,7 @@ def boxes(map: Any, threshold: float = 0.2, *, min_area: int = 1) -> Any:
     """
     threshold = real(threshold, "threshold", 0.0, 1.0)
     min_area = whole(min_area, "min_area", 1)
-    values = _plain(map)
+    values = plain(map)
     if values.ndim == 2:
         return _boxes(values, threshold, min_area)
     return [_boxes(part, threshold, min_area) for part in values]
@@ -165,7 +165,7 @@ def segment(
     if low >= high:
         raise InvalidArgument(f"background is {background} and foreground {foreground}; the first must be the smaller")
     iterations = whole(iterations, "iterations", 1)
-    values = np.abs(_plain(map))
+    values = np.abs(plain(map))
     if values.ndim == 2:
         return _segment(
             values, _picture(map, image, values.shape) if method == "grabcut" else None, high, low, iterations
@@ -223,7 +223,8 @@ def _picture(map: Any, image: Any, shape: Sequence[int]) -> AnyArray:
     return np.round(255 * colour.transpose(1, 2, 0)).astype(np.uint8)
 
 
-def _plain(map: Any) -> AnyArray:
+def plain(map: Any) -> AnyArray:
+    """A map as ``(H, W)`` or ``(N, H, W)`` float64, channels summed."""
     try:
         values = np.asarray(map, dtype=np.float64)
     except (TypeError, ValueError):
