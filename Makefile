@@ -25,6 +25,17 @@ demo: install ## explain a photograph with the built-in network; pictures go int
 	$(BIN)/cnnlens explain $(DEMO_IMAGE) --out demo/explanation.png --maps demo
 	@echo "The pictures are in $(CURDIR)/demo:"; ls demo/*.png
 
+.PHONY: demo-style
+demo-style: install ## a photograph in the style of a painting, into demo/ (fetches a VGG-16 trunk, 55 MB)
+	@mkdir -p demo
+	@test -f $(TRUNK) || { python3 -m venv .build/trunk-venv && .build/trunk-venv/bin/pip install --quiet h5py onnx && \
+	  .build/trunk-venv/bin/python python/tools/vgg_trunk.py $(TRUNK); }
+	cd demo && $(CURDIR)/$(BIN)/python $(CURDIR)/python/docs/gallery/plot_style.py
+	@echo "The picture is $(CURDIR)/demo/plot_style.png"
+
+# Kept between clones. h5py and onnx are needed to write it, so they get an environment of their own.
+TRUNK := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cnnlens/vgg16-trunk.onnx
+
 DEMO_IMAGE := python/src/cnnlens/data/chelsea.jpg
 
 .PHONY: gallery

@@ -74,7 +74,17 @@ setup(
             "cnnlens._native",
             sources=[
                 f"native/{name}.c"
-                for name in ("_native", "attack", "attribution", "buffers", "model", "objective", "options", "session")
+                for name in (
+                    "_native",
+                    "attack",
+                    "attribution",
+                    "buffers",
+                    "model",
+                    "objective",
+                    "options",
+                    "session",
+                    "synthesis",
+                )
             ],
             depends=["native/native.h", str(HEADER)],
             include_dirs=[str(HEADER.parent)],

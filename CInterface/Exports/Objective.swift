@@ -108,6 +108,91 @@ public func cnnlens_objective_region(
   }
 }
 
+@_cdecl("cnnlens_objective_direction_at") @implementation
+public func cnnlens_objective_direction_at(
+  _ out: UnsafeMutablePointer<OpaquePointer?>!, _ name: UnsafePointer<CChar>!, _ vector: UnsafePointer<Float>!, _ count: Int64,
+  _ y: Int64, _ x: Int64
+) -> cnnlens_status {
+  status {
+    let vector: [Float] = try list(vector, count, "vector")
+    guard !vector.isEmpty else { throw invalid("vector is empty; it needs one number per channel") }
+    let place = (y < 0 ? nil : Int(y), x < 0 ? nil : Int(x))
+    try give(out) { Goal(.direction(try layer(name), vector, y: place.0, x: place.1)) }
+  }
+}
+
+// MARK: Distances and priors
+
+@_cdecl("cnnlens_objective_distance") @implementation
+public func cnnlens_objective_distance(
+  _ out: UnsafeMutablePointer<OpaquePointer?>!, _ name: UnsafePointer<CChar>!, _ target: UnsafePointer<cnnlens_array>!, _ scale: Int32
+) -> cnnlens_status {
+  status {
+    let scales: [Int32: DistanceScale] = [
+      Int32(CNNLENS_DISTANCE_SUM): .none, Int32(CNNLENS_DISTANCE_MEAN): .mean, Int32(CNNLENS_DISTANCE_RELATIVE): .relative,
+    ]
+    guard let scale = scales[scale] else { throw invalid("scale is \(scale); it must be a CNNLENS_DISTANCE_") }
+    let target = try owned(target, "target")
+    try give(out) { Goal(.distance(try layer(name), to: target, scale: scale)) }
+  }
+}
+
+@_cdecl("cnnlens_objective_gram_distance") @implementation
+public func cnnlens_objective_gram_distance(
+  _ out: UnsafeMutablePointer<OpaquePointer?>!, _ name: UnsafePointer<CChar>!, _ target: UnsafePointer<cnnlens_array>!,
+  _ mask: UnsafePointer<cnnlens_array>!
+) -> cnnlens_status {
+  status {
+    let target = try owned(target, "target"), mask = mask == nil ? nil : try owned(mask, "mask")
+    try give(out) { Goal(.gramDistance(try layer(name), to: target, mask: mask)) }
+  }
+}
+
+@_cdecl("cnnlens_objective_total_variation") @implementation
+public func cnnlens_objective_total_variation(
+  _ out: UnsafeMutablePointer<OpaquePointer?>!, _ name: UnsafePointer<CChar>!, _ beta: Float
+) -> cnnlens_status {
+  status { try give(out) { Goal(.totalVariation(beta: beta, at: name == nil ? .input : try layer(name))) } }
+}
+
+@_cdecl("cnnlens_objective_norm") @implementation
+public func cnnlens_objective_norm(
+  _ out: UnsafeMutablePointer<OpaquePointer?>!, _ name: UnsafePointer<CChar>!, _ p: Float, _ center: UnsafePointer<Float>!, _ count: Int64
+) -> cnnlens_status {
+  status {
+    let center: [Float] = center == nil ? [0] : try list(center, count, "center")
+    try give(out) { Goal(.norm(p, around: center, at: name == nil ? .input : try layer(name))) }
+  }
+}
+
+@_cdecl("cnnlens_objective_diversity") @implementation
+public func cnnlens_objective_diversity(_ out: UnsafeMutablePointer<OpaquePointer?>!, _ name: UnsafePointer<CChar>!) -> cnnlens_status {
+  status { try give(out) { Goal(.diversity(try layer(name))) } }
+}
+
+@_cdecl("cnnlens_objective_alignment") @implementation
+public func cnnlens_objective_alignment(
+  _ out: UnsafeMutablePointer<OpaquePointer?>!, _ name: UnsafePointer<CChar>!, _ decay: Float
+) -> cnnlens_status {
+  status { try give(out) { Goal(.alignment(try layer(name), decay: decay)) } }
+}
+
+@_cdecl("cnnlens_objective_guide") @implementation
+public func cnnlens_objective_guide(
+  _ out: UnsafeMutablePointer<OpaquePointer?>!, _ name: UnsafePointer<CChar>!, _ guide: UnsafePointer<cnnlens_array>!
+) -> cnnlens_status {
+  status {
+    let guide = try owned(guide, "guide")
+    try give(out) { Goal(.guide(try layer(name), guide)) }
+  }
+}
+
+/// The caller's array copied: the objective outlives the call, the array need not.
+private func owned(_ array: UnsafePointer<cnnlens_array>?, _ name: String) throws -> Tensor {
+  let borrowed = try block(array, name).tensor(name)
+  return Tensor(borrowed.shape, borrowed.values)
+}
+
 @_cdecl("cnnlens_objective_sum") @implementation
 public func cnnlens_objective_sum(
   _ out: UnsafeMutablePointer<OpaquePointer?>!, _ terms: UnsafePointer<OpaquePointer?>!, _ weights: UnsafePointer<Float>!, _ count: Int64

@@ -13,6 +13,8 @@ final class LensSession: @unchecked Sendable {
   /// What several methods at once remembered.
   fileprivate var several: [Last] = []
   fileprivate var lastSpatialLayer: ConstantString?
+  /// What the last optimisation of a picture left behind.
+  var walk: Ascent.Result?
 
   struct Last {
     var scores: [Float]

@@ -281,6 +281,35 @@ CNNLENS_API cnnlens_status cnnlens_objective_group(cnnlens_objective **out, cons
 /* The mean of a rectangle of a layer, of one channel or, with a negative channel, of all. */
 CNNLENS_API cnnlens_status cnnlens_objective_region(cnnlens_objective **out, const char *layer, int64_t channel,
                                                     int64_t top, int64_t left, int64_t height, int64_t width);
+/* <activations, vector> at one position. y and x negative: the middle. */
+CNNLENS_API cnnlens_status cnnlens_objective_direction_at(cnnlens_objective **out, const char *layer,
+                                                          const float *vector, int64_t count, int64_t y, int64_t x);
+
+/* By what a sum of squares is divided: nothing, the number of values, the sum of squares of the target. */
+enum { CNNLENS_DISTANCE_SUM = 0, CNNLENS_DISTANCE_MEAN = 1, CNNLENS_DISTANCE_RELATIVE = 2 };
+
+/* The sum of squared differences to `target`: a layer's activations for one image, or for each of a batch. */
+CNNLENS_API cnnlens_status cnnlens_objective_distance(cnnlens_objective **out, const char *layer,
+                                                      const cnnlens_array *target, int32_t scale);
+/* The mean squared difference between F F^T / (C P), F being a layer's C maps of P pixels, and `target`, C x C.
+ * `mask` (NULL: none) has one weight a pixel of the layer. Gatys, Ecker & Bethge 2016. */
+CNNLENS_API cnnlens_status cnnlens_objective_gram_distance(cnnlens_objective **out, const char *layer,
+                                                           const cnnlens_array *target, const cnnlens_array *mask);
+/* The sum over pixels of (dx^2 + dy^2)^(beta/2). `layer` NULL: the input. Mahendran & Vedaldi 2015,
+ * arXiv:1412.0035 */
+CNNLENS_API cnnlens_status cnnlens_objective_total_variation(cnnlens_objective **out, const char *layer, float beta);
+/* The sum of |x - center|^p; `center` has one number per channel, or one, or (NULL) is 0. `layer` NULL: the input. */
+CNNLENS_API cnnlens_status cnnlens_objective_norm(cnnlens_objective **out, const char *layer, float p,
+                                                  const float *center, int64_t count);
+/* Minus the mean cosine between the Gram matrices of a layer for the pictures of a batch. Olah et al. 2017,
+ * doi:10.23915/distill.00007 */
+CNNLENS_API cnnlens_status cnnlens_objective_diversity(cnnlens_objective **out, const char *layer);
+/* Minus half the sum of |a_m - a_n|^2 / decay^|m - n| over the pictures of a batch. */
+CNNLENS_API cnnlens_status cnnlens_objective_alignment(cnnlens_objective **out, const char *layer, float decay);
+/* The sum over positions of the largest <activations, guide at q>: what a dream with a guide raises. `guide` is the
+ * layer's activations for the guide, 1 x C x H x W of any H and W. */
+CNNLENS_API cnnlens_status cnnlens_objective_guide(cnnlens_objective **out, const char *layer,
+                                                   const cnnlens_array *guide);
 /* weights[0] * terms[0] + ...; `weights` NULL: all 1. */
 CNNLENS_API cnnlens_status cnnlens_objective_sum(cnnlens_objective **out, const cnnlens_objective *const *terms,
                                                  const float *weights, int64_t count);
@@ -827,6 +856,251 @@ typedef struct {
 CNNLENS_API cnnlens_status cnnlens_hop_skip_jump(cnnlens_array *out, cnnlens_session *session,
                                                  const cnnlens_array *image, const cnnlens_attack_goal *goal,
                                                  const cnnlens_hop_skip_jump_options *options);
+
+/* ---- Pictures made by optimisation --------------------------------------------------------------------- */
+
+/* `out` is N x C x H x W and says how large the picture is to be. Stopped by a callback, these functions give
+ * CNNLENS_ECANCELLED and `out` holds the picture reached so far. The same seed gives the same picture, bit for bit.
+ * `checkpoint` NULL: from the beginning; otherwise what cnnlens_session_checkpoint gave after a call with the same
+ * options, which may have had fewer steps. */
+
+/* What is optimised: pixels; the half spectrum, or a pyramid of smaller pictures, of planes that become colours. */
+enum { CNNLENS_PARAM_PIXELS = 0, CNNLENS_PARAM_FOURIER = 1, CNNLENS_PARAM_PYRAMID = 2 };
+
+enum {
+    CNNLENS_OPTIMIZER_GRADIENT = 0, /* the gradient over the mean of its absolute values */
+    CNNLENS_OPTIMIZER_MOMENTUM = 1, /* its running sum, with a decay of 0.9 */
+    CNNLENS_OPTIMIZER_ADAM = 2,     /* Kingma & Ba 2015, arXiv:1412.6980 */
+    CNNLENS_OPTIMIZER_LBFGS = 3     /* with a strong Wolfe line search; `rate` is not looked at */
+};
+
+typedef struct {
+    uint32_t struct_size;      /* sizeof(cnnlens_visualize_options) */
+    int32_t parameterization;  /* CNNLENS_PARAM_*; default FOURIER */
+    int32_t decorrelates;      /* 1: colours are mixed as in photographs; default 1 */
+    int32_t transforms;        /* 1: padded, moved, scaled and turned at random before each step; default 1 */
+    int32_t optimizer;         /* CNNLENS_OPTIMIZER_*; default ADAM */
+    int32_t redirected_steps;  /* so many steps let a gradient into units that are off; default 16 */
+    float rate;                /* of the optimiser; default 0.05 */
+    float deviation;           /* of the noise at the start; default 0.01 */
+    int64_t steps;             /* default 512 */
+    uint64_t seed;             /* default 0 */
+    const void *checkpoint;    /* default NULL */
+    int64_t checkpoint_count;  /* bytes */
+    cnnlens_progress progress; /* NULL: none. Its value is the objective's */
+    void *payload;
+} cnnlens_visualize_options;
+
+#define CNNLENS_VISUALIZE_OPTIONS_INIT                                                                                 \
+    { sizeof(cnnlens_visualize_options),                                                                               \
+      CNNLENS_PARAM_FOURIER,                                                                                           \
+      1,                                                                                                               \
+      1,                                                                                                               \
+      CNNLENS_OPTIMIZER_ADAM,                                                                                          \
+      16,                                                                                                              \
+      0.05f,                                                                                                           \
+      0.01f,                                                                                                           \
+      512,                                                                                                             \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0 }
+
+/* What an objective reacts to. Olah, Mordvintsev & Schubert 2017, doi:10.23915/distill.00007. For networks that see
+ * pictures in [0, 1]. */
+CNNLENS_API cnnlens_status cnnlens_visualize(cnnlens_array *out, cnnlens_session *session,
+                                             const cnnlens_objective *objective,
+                                             const cnnlens_visualize_options *options);
+
+enum {
+    CNNLENS_CLASS_MODEL_SIMONYAN = 0,  /* score - penalty |x - center|^2; arXiv:1312.6034 */
+    CNNLENS_CLASS_MODEL_YOSINSKI1 = 1, /* the four sets of table 2 of arXiv:1506.06579 */
+    CNNLENS_CLASS_MODEL_YOSINSKI2 = 2,
+    CNNLENS_CLASS_MODEL_YOSINSKI3 = 3,
+    CNNLENS_CLASS_MODEL_YOSINSKI4 = 4
+};
+
+typedef struct {
+    uint32_t struct_size;     /* sizeof(cnnlens_class_model_options) */
+    int32_t preset;           /* CNNLENS_CLASS_MODEL_*; default SIMONYAN */
+    int64_t steps;            /* default 200 */
+    uint64_t seed;            /* default 0 */
+    float rate;               /* root mean square change of a step, in units of the picture; default 0.01 */
+    float penalty;            /* lambda; default 0.01 */
+    float center[3];          /* the mean colour, where it begins; with other than 3 channels the first counts for all;
+                                 default 0.5 */
+    int32_t is_clamped;       /* 1: the picture stays in low...high; default 1 */
+    float low;                /* default 0 */
+    float high;               /* default 1 */
+    const void *checkpoint;   /* default NULL */
+    int64_t checkpoint_count; /* bytes */
+    cnnlens_progress progress;
+    void *payload;
+} cnnlens_class_model_options;
+
+#define CNNLENS_CLASS_MODEL_OPTIONS_INIT                                                                               \
+    { sizeof(cnnlens_class_model_options),                                                                             \
+      CNNLENS_CLASS_MODEL_SIMONYAN,                                                                                    \
+      200,                                                                                                             \
+      0,                                                                                                               \
+      0.01f,                                                                                                           \
+      0.01f,                                                                                                           \
+      { 0.5f, 0.5f, 0.5f },                                                                                            \
+      1,                                                                                                               \
+      0.0f,                                                                                                            \
+      1.0f,                                                                                                            \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0 }
+
+/* The picture that a network takes for the best example of a class. `classes`: one for all pictures of `out`, or one
+ * for each. */
+CNNLENS_API cnnlens_status cnnlens_class_model(cnnlens_array *out, cnnlens_session *session, const int64_t *classes,
+                                               int64_t class_count, const cnnlens_class_model_options *options);
+
+typedef struct {
+    uint32_t struct_size;      /* sizeof(cnnlens_invert_options) */
+    int32_t optimizer;         /* CNNLENS_OPTIMIZER_*; default LBFGS */
+    int64_t steps;             /* default 400 */
+    uint64_t seed;             /* default 0 */
+    float alpha;               /* default 6 */
+    float beta;                /* default 2 */
+    float strength;            /* how much the code counts against the priors; default 300 */
+    float rate;                /* of the optimiser; default 0.02 */
+    float center[3];           /* the mean colour, as above */
+    float deviation;           /* of the noise at the start, for pixels; default 0.05 */
+    int32_t parameterization;  /* CNNLENS_PARAM_*; default FOURIER */
+    int32_t decorrelates;      /* 1: colours are mixed as in photographs; default 1 */
+    const void *checkpoint;    /* default NULL */
+    int64_t checkpoint_count;  /* bytes */
+    cnnlens_progress progress; /* NULL: none. Its value is minus the loss */
+    void *payload;
+} cnnlens_invert_options;
+
+#define CNNLENS_INVERT_OPTIONS_INIT                                                                                    \
+    { sizeof(cnnlens_invert_options),                                                                                  \
+      CNNLENS_OPTIMIZER_LBFGS,                                                                                         \
+      400,                                                                                                             \
+      0,                                                                                                               \
+      6.0f,                                                                                                            \
+      2.0f,                                                                                                            \
+      300.0f,                                                                                                          \
+      0.02f,                                                                                                           \
+      { 0.5f, 0.5f, 0.5f },                                                                                            \
+      0.05f,                                                                                                           \
+      CNNLENS_PARAM_FOURIER,                                                                                           \
+      1,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0 }
+
+/* A picture with the code `code` at a layer. Mahendran & Vedaldi 2015, arXiv:1412.0035. Of pixels, it is not
+ * clipped to a range. */
+CNNLENS_API cnnlens_status cnnlens_invert(cnnlens_array *out, cnnlens_session *session, const char *layer,
+                                          const cnnlens_array *code, const cnnlens_invert_options *options);
+
+typedef struct {
+    uint32_t struct_size; /* sizeof(cnnlens_deepdream_options) */
+    int32_t octaves;      /* default 4 */
+    int64_t steps;        /* of each octave; default 10 */
+    uint64_t seed;        /* default 0 */
+    double octave_scale;  /* default 1.4 */
+    float step_size;      /* mean change of a pixel in one step, in units of the picture; default 1.5/255 */
+    int32_t jitter;       /* pixels; default 32 */
+    int32_t is_clamped;   /* 1: the picture stays in low...high; default 1 */
+    float low;            /* default 0 */
+    float high;           /* default 1 */
+    int32_t reserved;     /* 0 */
+    cnnlens_progress progress;
+    void *payload;
+} cnnlens_deepdream_options;
+
+#define CNNLENS_DEEPDREAM_OPTIONS_INIT                                                                                 \
+    { sizeof(cnnlens_deepdream_options), 4, 10, 0, 1.4, 1.5f / 255.0f, 32, 1, 0.0f, 1.0f, 0, 0, 0 }
+
+/* What a network begins to see in `image`, made stronger. Mordvintsev, Olah & Tyka 2015. out has image's shape. */
+CNNLENS_API cnnlens_status cnnlens_deepdream(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                             const cnnlens_objective *objective,
+                                             const cnnlens_deepdream_options *options);
+
+typedef struct {
+    uint32_t struct_size; /* sizeof(cnnlens_style_transfer_options) */
+    int32_t optimizer;    /* CNNLENS_OPTIMIZER_ADAM or _LBFGS; default LBFGS */
+    int64_t steps;        /* at each scale; default 1000 */
+    uint64_t seed;        /* default 0 */
+    float content_weight; /* default 5 */
+    float style_weight;   /* default 100 */
+    float tv_weight;      /* of colours in 0...255; default 1e-3 */
+    float rate;           /* of Adam, in units of the picture; default 10/255 */
+    double style_scale;   /* the longer side of the styles over that of out; default 1 */
+    float unit;           /* the range of the picture's numbers; default 1 */
+    float deviation;      /* of the noise at the start, times unit; default 0.001 */
+    float center[3];      /* the mean colour, as above */
+    int32_t memory;       /* pairs that L-BFGS remembers; default 10 */
+    const char *const *content_layers;
+    int64_t content_layer_count;
+    const char *const *style_layers;
+    int64_t style_layer_count;
+    const float *blend_weights; /* one per style; NULL: all the same */
+    int64_t blend_weight_count;
+    const cnnlens_array *masks; /* one per style, 1 x 1 x h x w of any size: where it counts; data NULL: everywhere */
+    int64_t mask_count;
+    const double *scales; /* fractions of out's size, coarse to fine; NULL: 1 */
+    int64_t scale_count;
+    const cnnlens_array *start; /* the picture to begin with, of any size; NULL: noise */
+    const void *checkpoint;     /* default NULL */
+    int64_t checkpoint_count;   /* bytes */
+    cnnlens_progress progress;  /* NULL: none. Its value is minus the loss */
+    void *payload;
+} cnnlens_style_transfer_options;
+
+#define CNNLENS_STYLE_TRANSFER_OPTIONS_INIT                                                                            \
+    { sizeof(cnnlens_style_transfer_options),                                                                          \
+      CNNLENS_OPTIMIZER_LBFGS,                                                                                         \
+      1000,                                                                                                            \
+      0,                                                                                                               \
+      5.0f,                                                                                                            \
+      100.0f,                                                                                                          \
+      1e-3f,                                                                                                           \
+      10.0f / 255.0f,                                                                                                  \
+      1.0,                                                                                                             \
+      1.0f,                                                                                                            \
+      0.001f,                                                                                                          \
+      { 0.5f, 0.5f, 0.5f },                                                                                            \
+      10,                                                                                                              \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      0 }
+
+/* The content of one picture (NULL: none, for a texture) in the style of others, 1 x C x h x w of any sizes. Gatys,
+ * Ecker & Bethge 2016. Not clipped to a range. */
+CNNLENS_API cnnlens_status cnnlens_style_transfer(cnnlens_array *out, cnnlens_session *session,
+                                                  const cnnlens_array *content, const cnnlens_array *styles,
+                                                  int64_t style_count, const cnnlens_style_transfer_options *options);
+
+/* What the last of these calls left behind in the session. */
+
+/* The objective's value at each step. */
+CNNLENS_API int64_t cnnlens_session_history_count(const cnnlens_session *session);
+CNNLENS_API cnnlens_status cnnlens_session_history(float *out, int64_t count, const cnnlens_session *session);
+/* From where to go on, as bytes to keep. cnnlens_deepdream has none. */
+CNNLENS_API int64_t cnnlens_session_checkpoint_count(const cnnlens_session *session);
+CNNLENS_API cnnlens_status cnnlens_session_checkpoint(void *out, int64_t count, const cnnlens_session *session);
 
 #ifdef __cplusplus
 }

@@ -65,6 +65,11 @@ static void layout_is_pinned(void)
     CHECK(sizeof(cnnlens_square_options) == 32 && sizeof(cnnlens_nes_options) == 48);
     CHECK(sizeof(cnnlens_boundary_options) == 40 && sizeof(cnnlens_hop_skip_jump_options) == 40);
     CHECK(sizeof(cnnlens_view_options) == 48 && offsetof(cnnlens_view_options, change) == 32);
+    CHECK(sizeof(cnnlens_visualize_options) == 80 && offsetof(cnnlens_visualize_options, checkpoint) == 48);
+    CHECK(sizeof(cnnlens_class_model_options) == 88 && sizeof(cnnlens_invert_options) == 96);
+    CHECK(offsetof(cnnlens_invert_options, checkpoint) == 64);
+    CHECK(sizeof(cnnlens_deepdream_options) == 72 && offsetof(cnnlens_deepdream_options, progress) == 56);
+    CHECK(sizeof(cnnlens_style_transfer_options) == 192 && offsetof(cnnlens_style_transfer_options, payload) == 184);
     CHECK(sizeof(cnnlens_summary_row) == 160 && offsetof(cnnlens_summary_row, name) == 8);
     CHECK(offsetof(cnnlens_summary_row, shape) == 24 && offsetof(cnnlens_summary_row, parameters) == 88);
     CHECK(offsetof(cnnlens_summary_row, receptive_field) == 112);

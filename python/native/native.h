@@ -120,4 +120,14 @@ int32_t native_report(int64_t step, int64_t steps, float value, void *payload);
 /* Session.attack(name, image, [outs], {goal's field: value}, {option: value}) */
 PyObject *native_attack(PyObject *self, PyObject *args);
 
+/* ---- synthesis.c: methods of Session */
+
+PyObject *native_visualize(PyObject *self, PyObject *args);
+PyObject *native_class_model(PyObject *self, PyObject *args);
+PyObject *native_invert(PyObject *self, PyObject *args);
+PyObject *native_deepdream(PyObject *self, PyObject *args);
+PyObject *native_style_transfer(PyObject *self, PyObject *args);
+PyObject *native_history(PyObject *self, PyObject *args);
+PyObject *native_checkpoint(PyObject *self, PyObject *args);
+
 #endif

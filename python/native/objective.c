@@ -158,6 +158,129 @@ static PyObject *region(PyObject *module, PyObject *args)
     return wrap(status, objective);
 }
 
+/* direction_at(layer, vector, y, x) */
+static PyObject *direction_at(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    PyObject *object;
+    native_arrays vector;
+    long long y, x;
+    if (!PyArg_ParseTuple(args, "sOLL", &name, &object, &y, &x) || native_array_get(&vector, object, 0, "vector") < 0)
+        return NULL;
+    cnnlens_objective *objective = NULL;
+    int64_t count = vector.arrays->rank == 1 ? vector.arrays->shape[0] : 0;
+    cnnlens_status status = cnnlens_objective_direction_at(&objective, name, vector.arrays->data, count, y, x);
+    native_arrays_release(&vector);
+    return wrap(status, objective);
+}
+
+/* distance(layer, target, scale) */
+static PyObject *distance(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    PyObject *object;
+    native_arrays target;
+    int scale;
+    if (!PyArg_ParseTuple(args, "sOi", &name, &object, &scale) || native_array_get(&target, object, 0, "target") < 0)
+        return NULL;
+    cnnlens_objective *objective = NULL;
+    cnnlens_status status = cnnlens_objective_distance(&objective, name, target.arrays, scale);
+    native_arrays_release(&target);
+    return wrap(status, objective);
+}
+
+/* gram_distance(layer, target, mask or None) */
+static PyObject *gram_distance(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    PyObject *object, *weights, *result = NULL;
+    native_arrays target = { 0 }, mask = { 0 };
+    if (!PyArg_ParseTuple(args, "sOO", &name, &object, &weights))
+        return NULL;
+    if (native_array_get(&target, object, 0, "target") == 0 &&
+        (weights == Py_None || native_array_get(&mask, weights, 0, "mask") == 0)) {
+        cnnlens_objective *objective = NULL;
+        cnnlens_status status =
+            cnnlens_objective_gram_distance(&objective, name, target.arrays, weights == Py_None ? NULL : mask.arrays);
+        result = wrap(status, objective);
+    }
+    native_arrays_release(&target);
+    native_arrays_release(&mask);
+    return result;
+}
+
+/* total_variation(layer, beta) */
+static PyObject *total_variation(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    float beta;
+    if (!PyArg_ParseTuple(args, "sf", &name, &beta))
+        return NULL;
+    cnnlens_objective *objective = NULL;
+    cnnlens_status status = cnnlens_objective_total_variation(&objective, name, beta);
+    return wrap(status, objective);
+}
+
+/* norm(layer, p, center) */
+static PyObject *norm(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    PyObject *object;
+    float p;
+    native_arrays center;
+    if (!PyArg_ParseTuple(args, "sfO", &name, &p, &object) || native_array_get(&center, object, 0, "center") < 0)
+        return NULL;
+    cnnlens_objective *objective = NULL;
+    int64_t count = center.arrays->rank == 1 ? center.arrays->shape[0] : 0;
+    cnnlens_status status = cnnlens_objective_norm(&objective, name, p, center.arrays->data, count);
+    native_arrays_release(&center);
+    return wrap(status, objective);
+}
+
+static PyObject *diversity(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    if (!PyArg_ParseTuple(args, "s", &name))
+        return NULL;
+    cnnlens_objective *objective = NULL;
+    cnnlens_status status = cnnlens_objective_diversity(&objective, name);
+    return wrap(status, objective);
+}
+
+/* alignment(layer, decay) */
+static PyObject *alignment(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    float decay;
+    if (!PyArg_ParseTuple(args, "sf", &name, &decay))
+        return NULL;
+    cnnlens_objective *objective = NULL;
+    cnnlens_status status = cnnlens_objective_alignment(&objective, name, decay);
+    return wrap(status, objective);
+}
+
+/* guide(layer, activations of the guide) */
+static PyObject *guide(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *name;
+    PyObject *object;
+    native_arrays code;
+    if (!PyArg_ParseTuple(args, "sO", &name, &object) || native_array_get(&code, object, 0, "guide") < 0)
+        return NULL;
+    cnnlens_objective *objective = NULL;
+    cnnlens_status status = cnnlens_objective_guide(&objective, name, code.arrays);
+    native_arrays_release(&code);
+    return wrap(status, objective);
+}
+
 static PyObject *sum(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -205,6 +328,14 @@ static PyMethodDef functions[] = {
     { "direction", direction, METH_VARARGS, NULL },
     { "group", group, METH_VARARGS, NULL },
     { "region", region, METH_VARARGS, NULL },
+    { "direction_at", direction_at, METH_VARARGS, NULL },
+    { "distance", distance, METH_VARARGS, NULL },
+    { "gram_distance", gram_distance, METH_VARARGS, NULL },
+    { "total_variation", total_variation, METH_VARARGS, NULL },
+    { "norm", norm, METH_VARARGS, NULL },
+    { "diversity", diversity, METH_VARARGS, NULL },
+    { "alignment", alignment, METH_VARARGS, NULL },
+    { "guide", guide, METH_VARARGS, NULL },
     { "sum", sum, METH_VARARGS, NULL },
     { NULL, NULL, 0, NULL },
 };

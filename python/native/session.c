@@ -317,6 +317,13 @@ static PyMethodDef methods[] = {
     { "seen", seen, METH_NOARGS, NULL },
     { "native_size", native_size, METH_NOARGS, NULL },
     { "native_map", native_map, METH_VARARGS, NULL },
+    { "visualize", native_visualize, METH_VARARGS, NULL },
+    { "class_model", native_class_model, METH_VARARGS, NULL },
+    { "invert", native_invert, METH_VARARGS, NULL },
+    { "deepdream", native_deepdream, METH_VARARGS, NULL },
+    { "style_transfer", native_style_transfer, METH_VARARGS, NULL },
+    { "history", native_history, METH_NOARGS, NULL },
+    { "checkpoint", native_checkpoint, METH_NOARGS, NULL },
     { NULL, NULL, 0, NULL },
 };
 

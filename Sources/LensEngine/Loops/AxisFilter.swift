@@ -2,14 +2,14 @@
 import LensKernels
 
 /// Weighted sums along one axis: target[o, j, i] = sum over taps of weight · source[o, index, i]; and its transpose.
-final class AxisFilter: @unchecked Sendable {
+package final class AxisFilter: @unchecked Sendable {
   struct Tap {
     var index: Int
     var weight: Float
   }
 
-  let sourceLength: Int
-  let targetLength: Int
+  package let sourceLength: Int
+  package let targetLength: Int
   private let forwardStarts: Table<Int>
   private let forwardTaps: Table<Tap>
   private let backwardStarts: Table<Int>
@@ -17,7 +17,7 @@ final class AxisFilter: @unchecked Sendable {
   private let fill: Float
 
   /// - taps: for each index of the target; where there are none it gets `fill`.
-  init(sourceLength: Int, taps: [[(index: Int, weight: Double)]], fill: Float = 0) {
+  package init(sourceLength: Int, taps: [[(index: Int, weight: Double)]], fill: Float = 0) {
     (self.sourceLength, targetLength, self.fill) = (sourceLength, taps.count, fill)
     var forward: [(Int, Tap)] = [], backward: [(Int, Tap)] = []
     for (j, taps) in taps.enumerated() {
@@ -31,12 +31,12 @@ final class AxisFilter: @unchecked Sendable {
     (backwardStarts, backwardTaps) = (Table(back.starts), Table(back.entries))
   }
 
-  func forward(_ outer: Int, _ inner: Int, from source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>) {
+  package func forward(_ outer: Int, _ inner: Int, from source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>) {
     AxisFilter.apply(
       forwardStarts.base, forwardTaps.base, sourceLength, targetLength, outer, inner, from: source, to: target, adds: false, fill)
   }
 
-  func backward(
+  package func backward(
     _ outer: Int, _ inner: Int, from target: UnsafePointer<Float>, to source: UnsafeMutablePointer<Float>, adds: Bool
   ) {
     AxisFilter.apply(

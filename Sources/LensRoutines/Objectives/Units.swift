@@ -75,6 +75,29 @@ extension Objective {
     }
   }
 
+  /// <a, v> at one position of a layer; in the middle if none is given.
+  public static func direction(_ layer: Layer, _ vector: [Float], y: Int?, x: Int?) -> Objective {
+    Objective("direction in \(layer) at a position", at: [layer]) { activations, seeds in
+      let maps = try FeatureMaps(activations, layer)
+      guard vector.count == maps.c else {
+        throw LensError(.invalidArgument, "the direction has \(vector.count) numbers but '\(layer)' has \(maps.c) channels")
+      }
+      let row = y ?? maps.h / 2, column = x ?? maps.w / 2
+      guard (0..<maps.h).contains(row), (0..<maps.w).contains(column) else {
+        throw LensError(.invalidArgument, "position (\(row), \(column)) of '\(layer)' does not exist; its maps are \(maps.h)×\(maps.w)")
+      }
+      let place = row * maps.w + column
+      seeds.add(at: layer) { gradient, weight in
+        for n in 0..<maps.n { for c in 0..<maps.c { gradient[n * maps.count + c * maps.area + place] += weight * vector[c] } }
+      }
+      return Value(
+        scores: (0..<maps.n).map { n in
+          let a = maps.image(n)
+          return Float((0..<maps.c).reduce(0.0) { $0 + Double(a[$1 * maps.area + place]) * Double(vector[$1]) })
+        })
+    }
+  }
+
   /// <a, mask>: any weighted group of units. The mask has the layer's shape for one image, C×H×W.
   public static func group(_ layer: Layer, mask: Tensor) -> Objective {
     Objective("group in \(layer)", at: [layer]) { activations, seeds in

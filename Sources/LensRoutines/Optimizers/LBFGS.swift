@@ -44,7 +44,9 @@ public struct LBFGS: Optimizer {
     set {
       value = nil
       pairs = []
-      guard newValue.count >= 3, newValue.count % 2 == 1, newValue[0].count == 2 else { return }
+      guard newValue.count >= 3, newValue.count % 2 == 1, newValue[0].count == 2,
+        newValue.dropFirst(2).allSatisfy({ $0.shape == newValue[1].shape })
+      else { return }
       value = Tensor.double(newValue[0].values[0], newValue[0].values[1])
       (last, gradient) = (newValue[1], newValue[2])
       for i in stride(from: 3, to: newValue.count, by: 2) {

@@ -108,7 +108,10 @@ func largestMagnitude(_ a: UnsafePointer<Float>, _ count: Int) -> Float {
 extension Tensor {
   /// A double, bit for bit, as two floats.
   static func bits(of value: Double) -> [Float] {
-    [Float(bitPattern: UInt32(truncatingIfNeeded: value.bitPattern >> 32)), Float(bitPattern: UInt32(truncatingIfNeeded: value.bitPattern))]
+    [
+      Float(bitPattern: UInt32(truncatingIfNeeded: value.bitPattern >> 32)),
+      Float(bitPattern: UInt32(truncatingIfNeeded: value.bitPattern)),
+    ]
   }
 
   static func double(_ high: Float, _ low: Float) -> Double {

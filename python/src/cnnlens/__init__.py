@@ -33,11 +33,29 @@ from .metrics import (
     sanity_check,
 )
 from .model import Network, Prediction, Summary, from_torch, get_num_threads, load, set_num_threads
-from .objectives import Objective, channel, direction, group, layer, logit, prob, region, unit
+from .objectives import (
+    Objective,
+    alignment,
+    channel,
+    direction,
+    distance,
+    diversity,
+    gram_distance,
+    group,
+    layer,
+    logit,
+    lp_norm,
+    prob,
+    region,
+    total_variation,
+    unit,
+)
 from .objects import boxes, iou, segment
 from .perturbation import occlusion, rise
+from .pictures import Picture
 from .preprocess import Preprocess
 from .segments import SegmentMap, feature_ablation, kernel_shap, lime, shapley
+from .synthesis import class_model, deepdream, dream_zoom, invert, style_transfer, texture, visualize
 
 __version__: str = _native.version()
 
@@ -56,6 +74,7 @@ __all__ = [
     "Objective",
     "OutOfMemory",
     "Panel",
+    "Picture",
     "Prediction",
     "Preprocess",
     "Robustness",
@@ -64,21 +83,27 @@ __all__ = [
     "Summary",
     "Table",
     "__version__",
+    "alignment",
     "attack_report",
     "boundary",
     "boxes",
     "cam",
     "channel",
     "class_map",
+    "class_model",
     "compare",
     "completeness",
     "conductance",
     "cw",
     "deconvnet",
+    "deepdream",
     "deepfool",
     "defend",
     "deletion",
     "direction",
+    "distance",
+    "diversity",
+    "dream_zoom",
     "evolve_fool",
     "explain",
     "feature_ablation",
@@ -89,6 +114,7 @@ __all__ = [
     "get_num_threads",
     "grad_cam",
     "grad_x_input",
+    "gram_distance",
     "group",
     "guided_backprop",
     "guided_grad_cam",
@@ -97,6 +123,7 @@ __all__ = [
     "insertion",
     "integrated_gradients",
     "internal_influence",
+    "invert",
     "iou",
     "kernel_shap",
     "layer",
@@ -106,6 +133,7 @@ __all__ = [
     "lime",
     "load",
     "logit",
+    "lp_norm",
     "max_sensitivity",
     "nes",
     "occlusion",
@@ -123,5 +151,9 @@ __all__ = [
     "shapley",
     "smoothgrad",
     "square",
+    "style_transfer",
+    "texture",
+    "total_variation",
     "unit",
+    "visualize",
 ]

@@ -12,7 +12,7 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypeAlias, Union
 
 import numpy as np
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 ClassLike: TypeAlias = Union[int, str, "np.integer[Any]"]
 Target: TypeAlias = Union[ClassLike, "Objective", Sequence[ClassLike], AnyArray, None]
+
+
+_SCALES = {"sum": 0, "mean": 1, "relative": 2}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,12 +128,16 @@ def layer(name: str) -> Objective:
     return _objective("layer", f"layer({name})", name)
 
 
-def direction(layer: str, vector: Any) -> Objective:
-    """The mean over positions of ``<activations, vector>``; ``vector`` has one number per channel."""
+def direction(layer: str, vector: Any, position: tuple[int, int] | None = None) -> Objective:
+    """The mean over positions of ``<activations, vector>``, or its value at ``position = (y, x)``; ``vector`` has one
+    number per channel."""
     numbers = _floats(vector)
     if numbers.ndim != 1:
         raise InvalidArgument(f"vector has shape {numbers.shape}; it needs one number per channel")
-    return _objective("direction", f"direction({layer})", layer, numbers)
+    if position is None:
+        return _objective("direction", f"direction({layer})", layer, numbers)
+    y, x = _position(position)
+    return _objective("direction_at", f"direction({layer})@{y},{x}", layer, numbers, y, x)
 
 
 def group(layer: str, mask: Any) -> Objective:
@@ -148,6 +155,64 @@ def region(layer: str, rows: tuple[int, int], columns: tuple[int, int], channel:
     place = f"{layer}{'' if channel is None else f':{channel}'}"
     text = f"region({place}, {top}:{bottom}, {left}:{right})"
     return _objective("region", text, layer, number, top, left, bottom - top, right - left)
+
+
+def distance(layer: str, code: Any, scale: Literal["sum", "mean", "relative"] = "sum") -> Objective:
+    """The squared distance of a layer's activations to ``code``: a sum, a mean, or over ``|code|^2``.
+
+    Mahendran & Vedaldi 2015, equation 1. arXiv:1412.0035. ``code`` has the shape of the layer for one picture, or for
+    each of a batch.
+    """
+    if scale not in _SCALES:
+        raise InvalidArgument(f"scale is {scale!r}; it must be 'sum', 'mean' or 'relative'")
+    return _objective("distance", f"distance({layer})", layer, _floats(code), _SCALES[scale])
+
+
+def gram_distance(layer: str, gram: Any, mask: Any = None) -> Objective:
+    """The mean squared difference between ``F F^T / (C P)``, ``F`` being the layer's ``C`` maps of ``P`` pixels, and
+    ``gram``: ``(C, C)``. ``mask`` (a weight for each pixel of the layer) says where.
+
+    Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural Networks", 2016.
+    """
+    weights = None if mask is None else _floats(mask)
+    return _objective("gram_distance", f"gram_distance({layer})", layer, _floats(gram), weights)
+
+
+def total_variation(beta: float = 2.0, layer: str = "input") -> Objective:
+    """The sum over pixels of ``(dx^2 + dy^2)^(beta / 2)``. Subtracted, it smoothes.
+
+    Mahendran & Vedaldi 2015, section 3.2. arXiv:1412.0035
+    """
+    if not 0 < float(beta) < np.inf:
+        raise InvalidArgument(f"beta is {beta!r}; it must be above 0")
+    return _objective("total_variation", f"total_variation({layer})", layer, float(beta))
+
+
+def lp_norm(p: float = 2.0, center: Any = 0.0, layer: str = "input") -> Objective:
+    """The sum of ``|x - center|^p``, with one center for each channel or for all. Subtracted, it keeps values small.
+
+    Simonyan et al. 2013 (``p=2``), arXiv:1312.6034; Mahendran & Vedaldi 2015 (``p=6``), arXiv:1412.0035
+    """
+    if not 1 <= float(p) < np.inf:
+        raise InvalidArgument(f"p is {p!r}; it must be at least 1")
+    return _objective("norm", f"lp_norm({layer}, {p:g})", layer, float(p), _floats(np.atleast_1d(center)))
+
+
+def diversity(layer: str) -> Objective:
+    """Minus the mean cosine between the Gram matrices of a layer for the pictures of a batch: added, the pictures show
+    different things.
+
+    Olah, Mordvintsev & Schubert, "Feature Visualization", 2017. doi:10.23915/distill.00007
+    """
+    return _objective("diversity", f"diversity({layer})", layer)
+
+
+def alignment(layer: str, decay: float = 2.0) -> Objective:
+    """Minus half the sum of ``|a_m - a_n|^2 / decay^|m - n|`` over the pictures of a batch: added, neighbours show the
+    same thing at the same place."""
+    if not 0 < float(decay) < np.inf:
+        raise InvalidArgument(f"decay is {decay!r}; it must be above 0")
+    return _objective("alignment", f"alignment({layer})", layer, float(decay))
 
 
 def _floats(values: Any) -> Array:
