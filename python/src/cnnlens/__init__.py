@@ -16,6 +16,7 @@ from .blackbox import boundary, hopskipjump, nes, one_pixel, square
 from .cams import cam, fullgrad, grad_cam, guided_grad_cam
 from .classmaps import ClassMap, class_map
 from .comparison import Table, compare
+from .dreams import deepdream, dream_zoom
 from .explain import explain
 from .fooling import evolve_fool, fool
 from .layer_attribution import conductance, internal_influence, layer_grad_x_activation, layer_integrated_gradients
@@ -55,7 +56,8 @@ from .perturbation import occlusion, rise
 from .pictures import Picture
 from .preprocess import Preprocess
 from .segments import SegmentMap, feature_ablation, kernel_shap, lime, shapley
-from .synthesis import class_model, deepdream, dream_zoom, invert, style_transfer, texture, visualize
+from .style import style_transfer, texture
+from .synthesis import class_model, invert, visualize
 
 __version__: str = _native.version()
 
