@@ -27,10 +27,11 @@ def pgd(*arguments, **options):
     return cl.pgd(*arguments, steps=6, step=0.5 / 255, random_start=False, **options)
 
 
+figure, axes = plt.subplots(layout="constrained")
 for name, attack in (("FGSM", cl.fgsm), ("PGD, 6 steps", pgd)):
     curve = attack(net, [cat] * 3, targets, targeted=True, eps=eps)
-    plt.plot([255 * size for size in curve.eps], curve.success_rate, "o-", label=name)
-plt.xlabel("eps, in levels of 255")
-plt.ylabel("share of targets that are seen")
-plt.legend()
-plt.savefig("plot_pgd.png")
+    axes.plot([255 * size for size in curve.eps], curve.success_rate, "o-", label=name)
+axes.set_xlabel("eps, in levels of 255")
+axes.set_ylabel("share of targets that are seen")
+axes.legend()
+figure.savefig("plot_pgd.png")
