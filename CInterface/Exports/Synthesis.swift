@@ -65,6 +65,7 @@ private func parameterization(_ value: Int32, _ decorrelates: Int32, _ deviation
   case Int(CNNLENS_PARAM_PIXELS): return nil
   case Int(CNNLENS_PARAM_FOURIER): return Fourier(decorrelates: decorrelates, deviation: deviation)
   case Int(CNNLENS_PARAM_PYRAMID): return LaplacianPyramid(decorrelates: decorrelates, deviation: deviation)
+  case Int(CNNLENS_PARAM_CPPN): return CPPN()
   default: throw invalid("options.parameterization is \(value); it must be a CNNLENS_PARAM_")
   }
 }

@@ -864,8 +864,9 @@ CNNLENS_API cnnlens_status cnnlens_hop_skip_jump(cnnlens_array *out, cnnlens_ses
  * `checkpoint` NULL: from the beginning; otherwise what cnnlens_session_checkpoint gave after a call with the same
  * options, which may have had fewer steps. */
 
-/* What is optimised: pixels; the half spectrum, or a pyramid of smaller pictures, of planes that become colours. */
-enum { CNNLENS_PARAM_PIXELS = 0, CNNLENS_PARAM_FOURIER = 1, CNNLENS_PARAM_PYRAMID = 2 };
+/* What is optimised: pixels; the half spectrum, or a pyramid of smaller pictures, of planes that become colours; the
+ * weights of a small network that gives every place a colour. */
+enum { CNNLENS_PARAM_PIXELS = 0, CNNLENS_PARAM_FOURIER = 1, CNNLENS_PARAM_PYRAMID = 2, CNNLENS_PARAM_CPPN = 3 };
 
 enum {
     CNNLENS_OPTIMIZER_GRADIENT = 0, /* the gradient over the mean of its absolute values */

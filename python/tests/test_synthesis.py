@@ -220,10 +220,10 @@ def test_the_pyramid_is_the_sum_of_its_levels(free_net):
     np.testing.assert_allclose(np.asarray(start), coloured(planes), atol=2e-6)
 
 
-@pytest.mark.parametrize("param", ["fft", "pyramid", "pixels"])
+@pytest.mark.parametrize("param", ["fft", "pyramid", "pixels", "cppn"])
 @pytest.mark.parametrize("transforms", ["standard", None])
 def test_a_walk_leads_uphill(free_net, param, transforms):
-    picture = cl.visualize(free_net, "relu2:3", size=32, steps=24, param=param, transforms=transforms, redirect=0)
+    picture = cl.visualize(free_net, "relu2:3", size=32, steps=24, param=param, transforms=transforms, redirect=0, lr=0.02)
     start = cl.visualize(free_net, "relu2:3", size=32, steps=0, param=param)
     assert score(free_net, np.asarray(picture), cl.channel("relu2", 3)) > score(
         free_net, np.asarray(start), cl.channel("relu2", 3)

@@ -16,8 +16,8 @@ import cnnlens as cl
 
 photo = pathlib.Path(cl.__file__).parent / "data" / "chelsea.jpg"
 net = cl.load("efficientnet-lite0")
-layers = ["stem/relu6", "blocks.1.1/project", "blocks.3.2/project", "logits"]
-found = cl.invert(net, photo, layers, size=128, steps=40, progress=False)
+layers = ["stem/relu6", "blocks.1.1/project", "blocks.3.1/project", "logits"]
+found = cl.invert(net, photo, layers, size=128, steps=120, progress=False)
 
 figure, axes = plt.subplots(2, 2, figsize=(6, 6.6), layout="constrained")
 for axis, picture, layer, error in zip(axes.ravel(), found, layers, found.error, strict=True):

@@ -26,7 +26,7 @@ from ._types import Array
 from .model import Network
 from .pictures import Picture
 
-_PARAMETERIZATIONS = {"pixels": 0, "fft": 1, "pyramid": 2}
+_PARAMETERIZATIONS = {"pixels": 0, "fft": 1, "pyramid": 2, "cppn": 3}
 _PRESETS = {"simonyan": 0, "yosinski1": 1, "yosinski2": 2, "yosinski3": 3, "yosinski4": 4}
 _RATES = {"simonyan": 0.01, "yosinski1": 0.02, "yosinski2": 0.01, "yosinski3": 0.04, "yosinski4": 0.01}
 
@@ -37,7 +37,7 @@ def visualize(
     *,
     size: _walks.Size = None,
     steps: int = 512,
-    param: Literal["fft", "pyramid", "pixels"] = "fft",
+    param: Literal["fft", "pyramid", "pixels", "cppn"] = "fft",
     decorrelate: bool = True,
     transforms: Literal["standard"] | None = "standard",
     optimizer: Literal["adam", "gradient", "momentum", "lbfgs"] = "adam",
@@ -60,8 +60,9 @@ def visualize(
         a picture for each.
     size : int or (int, int), optional
     steps : int
-    param : {"fft", "pyramid", "pixels"}
-        What is optimised: the spectrum, a pyramid of smaller pictures, or pixels.
+    param : {"fft", "pyramid", "pixels", "cppn"}
+        What is optimised: the spectrum, a pyramid of smaller pictures, pixels, or the weights of a small network that
+        gives every place a colour (with it, ``lr=0.005``).
     decorrelate : bool
         Whether colours are mixed as in photographs; not for pixels.
     transforms : "standard" or None
@@ -212,7 +213,7 @@ def invert(
     beta: float = 2,
     steps: int = 400,
     strength: float = 300,
-    param: Literal["fft", "pyramid", "pixels"] = "fft",
+    param: Literal["fft", "pyramid", "pixels", "cppn"] = "fft",
     optimizer: Literal["lbfgs", "adam", "momentum", "gradient"] = "lbfgs",
     lr: float = 0.02,
     size: _walks.Size = None,
@@ -237,7 +238,7 @@ def invert(
         Of the norm and of the total variation.
     strength : float
         How much the code counts against the two.
-    param : {"fft", "pyramid", "pixels"}
+    param : {"fft", "pyramid", "pixels", "cppn"}
         What is optimised, as in `visualize`; the papers' pixels need many more steps for coarse structure and colour.
     lr : float
         The step of optimisers other than L-BFGS.
