@@ -82,6 +82,7 @@ def test_showing_needs_no_display_and_leaves_no_state(heat, monkeypatch):
 
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)  # scripts of the gallery may have used it
     assert heat.show().axes
     assert "matplotlib.pyplot" not in sys.modules
 
