@@ -436,6 +436,53 @@ CNNLENS_API cnnlens_status cnnlens_guided_grad_cam(cnnlens_array *out, cnnlens_s
 CNNLENS_API cnnlens_status cnnlens_fullgrad(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
                                             const cnnlens_objective *objective);
 
+/* How a layer shares the relevance of its outputs out to its inputs x, through weights w. */
+enum {
+    CNNLENS_LRP_SAME = 0,       /* for `first` alone: as other layers of its kind */
+    CNNLENS_LRP_EPSILON = 1,    /* x w / (z + epsilon sign(z)). Bach et al. 2015, doi:10.1371/journal.pone.0130140 */
+    CNNLENS_LRP_GAMMA = 2,      /* the same with weights w + gamma w+. doi:10.1007/978-3-030-28954-6_10 */
+    CNNLENS_LRP_Z_PLUS = 3,     /* what is positive in x w, over the sum of that */
+    CNNLENS_LRP_ALPHA_BETA = 4, /* alpha of what is positive, minus alpha - 1 of what is negative */
+    CNNLENS_LRP_FLAT = 5,       /* the same to all. Lapuschkin et al. 2019, arXiv:1902.10178 */
+    CNNLENS_LRP_W_SQUARE = 6,   /* w^2. Montavon et al. 2017, arXiv:1512.02479 */
+    CNNLENS_LRP_Z_BOX = 7       /* x w - low w+ - high w-; for `first` alone. The same paper */
+};
+
+typedef struct {
+    uint32_t struct_size;      /* sizeof(cnnlens_lrp_options) */
+    int32_t convolution;       /* CNNLENS_LRP_* for convolutions; default CNNLENS_LRP_Z_PLUS */
+    int32_t dense;             /* for dense layers; default CNNLENS_LRP_EPSILON */
+    int32_t first;             /* for layers that see the picture first; default CNNLENS_LRP_FLAT */
+    float epsilon;             /* above 0; default 1e-6 */
+    float gamma;               /* at least 0; default 0.25 */
+    float alpha;               /* at least 1; default 2 */
+    int32_t counts_biases;     /* 1: biases take their share, 0: they take none; default 1 */
+    const cnnlens_array *low;  /* bounds of the image: one number, or one for each channel; NULL: 0 */
+    const cnnlens_array *high; /* NULL: 1 */
+    int32_t reduction;         /* CNNLENS_REDUCE_*; default the sum */
+    int32_t reserved;          /* 0 */
+} cnnlens_lrp_options;
+
+#define CNNLENS_LRP_OPTIONS_INIT                                                                                       \
+    { sizeof(cnnlens_lrp_options),                                                                                     \
+      CNNLENS_LRP_Z_PLUS,                                                                                              \
+      CNNLENS_LRP_EPSILON,                                                                                             \
+      CNNLENS_LRP_FLAT,                                                                                                \
+      1e-6f,                                                                                                           \
+      0.25f,                                                                                                           \
+      2.0f,                                                                                                            \
+      1,                                                                                                               \
+      0,                                                                                                               \
+      0,                                                                                                               \
+      CNNLENS_REDUCE_DEFAULT,                                                                                          \
+      0 }
+
+/* Layer-wise relevance propagation: the score handed down from layer to layer until it lies on the picture. The
+ * defaults are the preset called epsilon-plus-flat (Kohlbrenner et al. 2020, arXiv:1910.09840).
+ * cnnlens_session_gaps: the score minus the sum of the map, which biases took. */
+CNNLENS_API cnnlens_status cnnlens_lrp(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                       const cnnlens_objective *objective, const cnnlens_lrp_options *options);
+
 /* What a hidden part of the picture shows. */
 enum {
     CNNLENS_FILL_VALUE = 0,       /* the same number in all channels */

@@ -52,6 +52,8 @@ static void layout_is_pinned(void)
     CHECK(offsetof(cnnlens_rise_options, value) == 48 && offsetof(cnnlens_rise_options, progress) == 56);
     CHECK(sizeof(cnnlens_segment_options) == 88 && offsetof(cnnlens_segment_options, segments) == 8);
     CHECK(offsetof(cnnlens_segment_options, samples) == 32 && offsetof(cnnlens_segment_options, value) == 64);
+    CHECK(sizeof(cnnlens_lrp_options) == 56 && offsetof(cnnlens_lrp_options, epsilon) == 16);
+    CHECK(offsetof(cnnlens_lrp_options, low) == 32 && offsetof(cnnlens_lrp_options, reduction) == 48);
     CHECK(sizeof(cnnlens_attack_goal) == 64 && offsetof(cnnlens_attack_goal, labels) == 8);
     CHECK(offsetof(cnnlens_attack_goal, is_clamped) == 24 && offsetof(cnnlens_attack_goal, levels) == 28);
     CHECK(offsetof(cnnlens_attack_goal, low) == 32 && offsetof(cnnlens_attack_goal, seed) == 40);
@@ -331,6 +333,7 @@ static void options_of_both_ages_work(scene *it)
     } newer = { CNNLENS_ATTRIBUTION_OPTIONS_INIT, 0 };
     cnnlens_attribution_options options = CNNLENS_ATTRIBUTION_OPTIONS_INIT;
     cnnlens_cam_options cam = CNNLENS_CAM_OPTIONS_INIT;
+    cnnlens_lrp_options lrp = CNNLENS_LRP_OPTIONS_INIT;
     cnnlens_gradient_options gradient = CNNLENS_GRADIENT_OPTIONS_INIT;
 
     /* An older program: its struct ends before a field that we know, which keeps its default. */
@@ -352,6 +355,9 @@ static void options_of_both_ages_work(scene *it)
                cnnlens_gradient(&it->gradient, it->session, it->layers, 1, &it->image, 1, NULL, &gradient));
     cam.layer = "no such layer";
     FAILS_WITH(CNNLENS_ENOTFOUND, cnnlens_grad_cam(&it->map, it->session, &it->image, NULL, &cam));
+    lrp.dense = CNNLENS_LRP_SAME;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_lrp(&it->map, it->session, &it->image, NULL, &lrp));
+    CHECK(strstr(cnnlens_last_error(), "options.dense is 0") != NULL);
 }
 
 static int32_t stop(void *payload)
@@ -377,6 +383,20 @@ static void a_callback_can_stop(scene *it)
     FAILS_WITH(CNNLENS_ECANCELLED, cnnlens_saliency(&it->map, it->session, &it->image, NULL, NULL));
     CHECK(cnnlens_session_set_interrupt(it->session, NULL, NULL) == CNNLENS_OK);
     CHECK(cnnlens_saliency(&it->map, it->session, &it->image, NULL, NULL) == CNNLENS_OK);
+}
+
+static void relevance_says_what_is_missing(scene *it)
+{
+    float gap = 0, score = 0;
+    CHECK(cnnlens_saliency(&it->map, it->session, &it->image, NULL, NULL) == CNNLENS_OK);
+    FAILS_WITH(CNNLENS_ENOTFOUND, cnnlens_session_gaps(&gap, 1, it->session));
+    CHECK(cnnlens_lrp(&it->map, it->session, &it->image, NULL, NULL) == CNNLENS_OK);
+    CHECK(cnnlens_session_scores(&score, 1, it->session) == CNNLENS_OK);
+    CHECK(cnnlens_session_gaps(&gap, 1, it->session) == CNNLENS_OK);
+    double sum = 0;
+    for (int64_t i = 0; i < count_of(&it->map); i++)
+        sum += it->map.data[i];
+    CHECK(sum + gap > score - 1e-3 && sum + gap < score + 1e-3);
 }
 
 static void cam_says_where_it_looked(scene *it)
@@ -663,6 +683,7 @@ int main(int argc, char **argv)
     options_of_both_ages_work(&it);
     a_callback_can_stop(&it);
     cam_says_where_it_looked(&it);
+    relevance_says_what_is_missing(&it);
     occlusion_checks_its_window_and_reports(&it);
     paths_report_and_say_what_is_missing(&it);
     several_methods_share_a_pass(&it);

@@ -71,7 +71,7 @@ private func randomNetwork(_ seed: UInt64) throws -> (network: Network, layers: 
         #expect(
           try planned.activations(of: [image], at: layers).map(\.values) == literal.activations(of: [image], at: layers).map(\.values),
           "seed \(seed)")
-        for rules: RuleMap in [.gradient, .gradient, .gradient, .guided, .deconvnet] {
+        for rules: RuleMap in [.gradient, .gradient, .gradient, .guided, .deconvnet, .redirected, .relevance(.epsilonPlus)] {
           var objective = Objective.half(.output)
           if let other = some(1).first { objective = objective + Objective.half(other) }
           let wrt = random.next() % 2 == 0 ? [Layer.input] : Array(Set([.input] + some(3)))

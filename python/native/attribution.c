@@ -49,6 +49,7 @@ METHOD(layer_grad_x_activation, cnnlens_path_options, CNNLENS_PATH_OPTIONS_INIT)
 METHOD(layer_integrated_gradients, cnnlens_path_options, CNNLENS_PATH_OPTIONS_INIT)
 METHOD(internal_influence, cnnlens_path_options, CNNLENS_PATH_OPTIONS_INIT)
 METHOD(conductance, cnnlens_path_options, CNNLENS_PATH_OPTIONS_INIT)
+METHOD(lrp, cnnlens_lrp_options, CNNLENS_LRP_OPTIONS_INIT)
 
 /* Methods without options. */
 #define PLAIN_METHOD(name)                                                                                             \
@@ -138,6 +139,20 @@ static const native_field path_fields[] = {
     { 0 },
 };
 
+static const native_field lrp_fields[] = {
+    { "convolution", NATIVE_INT, offsetof(cnnlens_lrp_options, convolution) },
+    { "dense", NATIVE_INT, offsetof(cnnlens_lrp_options, dense) },
+    { "first", NATIVE_INT, offsetof(cnnlens_lrp_options, first) },
+    { "epsilon", NATIVE_FLOAT, offsetof(cnnlens_lrp_options, epsilon) },
+    { "gamma", NATIVE_FLOAT, offsetof(cnnlens_lrp_options, gamma) },
+    { "alpha", NATIVE_FLOAT, offsetof(cnnlens_lrp_options, alpha) },
+    { "counts_biases", NATIVE_INT, offsetof(cnnlens_lrp_options, counts_biases) },
+    { "low", NATIVE_ARRAY, offsetof(cnnlens_lrp_options, low) },
+    { "high", NATIVE_ARRAY, offsetof(cnnlens_lrp_options, high) },
+    { "reduction", NATIVE_INT, offsetof(cnnlens_lrp_options, reduction) },
+    { 0 },
+};
+
 static const method methods[] = {
     ENTRY(saliency, attribution_fields),
     ENTRY(grad_x_input, attribution_fields),
@@ -159,6 +174,7 @@ static const method methods[] = {
     ENTRY(internal_influence, path_fields),
     ENTRY(conductance, path_fields),
     ENTRY(fullgrad, no_fields),
+    ENTRY(lrp, lrp_fields),
 };
 
 static const method *find_method(const char *name)

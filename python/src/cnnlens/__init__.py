@@ -55,6 +55,7 @@ from .objects import boxes, iou, segment
 from .perturbation import occlusion, rise
 from .pictures import Picture
 from .preprocess import Preprocess
+from .relevance import lrp
 from .segments import SegmentMap, feature_ablation, kernel_shap, lime, shapley
 from .style import style_transfer, texture
 from .synthesis import class_model, invert, visualize
@@ -137,6 +138,7 @@ __all__ = [
     "logit",
     "lp_norm",
     "max_sensitivity",
+    "lrp",
     "nes",
     "occlusion",
     "one_pixel",

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from . import attribution, cams, layer_attribution, objectives, perturbation, segments
+from . import attribution, cams, layer_attribution, objectives, perturbation, relevance, segments
 from ._attribute import Question, asked
 from ._errors import InvalidArgument
 from .maps import Map, Panel
@@ -35,7 +35,7 @@ DEFAULT_METHODS = ("saliency", "guided_backprop", "grad_cam", "guided_grad_cam")
 def known_methods() -> dict[str, Callable[..., Map]]:
     """Every attribution method by name: functions of ``(net, x, target=None, **options)``."""
     found: dict[str, Callable[..., Map]] = {}
-    for module in (attribution, cams, layer_attribution, perturbation, segments):
+    for module in (attribution, cams, layer_attribution, perturbation, relevance, segments):
         for name, function in vars(module).items():
             is_own = getattr(function, "__module__", "") == module.__name__
             if is_own and not name.startswith("_") and _gives_a_map(function):
