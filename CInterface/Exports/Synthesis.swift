@@ -185,11 +185,12 @@ public func cnnlens_deepdream(
     let options = try options(given, over: .defaults, "options")
     let image = try block(image, "image").tensor("image")
     guard image.shape == shape else { throw LensError(.shapeMismatch, "out is \(shape) but the picture is \(image.shape)") }
-    guard options.reserved == 0 else { throw invalid("options.reserved is \(options.reserved); it must be 0") }
+    guard options.tile >= 0 else { throw invalid("options.tile is \(options.tile); it must not be negative") }
     var dream = DeepDream()
     (dream.octaves, dream.octaveScale, dream.stepSize) = (Int(options.octaves), options.octave_scale, options.step_size)
     (dream.jitter, dream.seed) = (Int(options.jitter), options.seed)
     dream.steps = try steps(options.steps)
+    dream.tile = options.tile == 0 ? nil : Int(options.tile)
     dream.range = try range(options.is_clamped, options.low, options.high)
     return try dream.run(session, image, try objective(goal), progress: report(options.progress, options.payload))
   }
@@ -199,7 +200,7 @@ extension cnnlens_deepdream_options {
   fileprivate static var defaults: Self {
     .init(
       struct_size: UInt32(MemoryLayout<Self>.size), octaves: 4, steps: 10, seed: 0, octave_scale: 1.4, step_size: 1.5 / 255, jitter: 32,
-      is_clamped: 1, low: 0, high: 1, reserved: 0, progress: nil, payload: nil)
+      is_clamped: 1, low: 0, high: 1, tile: 0, progress: nil, payload: nil)
   }
 }
 

@@ -1061,7 +1061,7 @@ typedef struct {
     int32_t is_clamped;   /* 1: the picture stays in low...high; default 1 */
     float low;            /* default 0 */
     float high;           /* default 1 */
-    int32_t reserved;     /* 0 */
+    int32_t tile; /* pixels: gradients a tile at a time, for pictures larger than memory; 0: the whole. Default 0 */
     cnnlens_progress progress;
     void *payload;
 } cnnlens_deepdream_options;

@@ -25,6 +25,9 @@ public struct Ascent: Sendable {
   /// What they do during the first steps: units that are off pass nothing, and would never start to move.
   public var openingRules: (rules: RuleMap, steps: Int)?
   public var seed: UInt64
+  /// The side, in pixels, of tiles whose gradients are computed one after the other, for large pictures; nil for the whole.
+  /// The objective must look at one layer, whose units do not see the whole picture.
+  public var tile: Int?
 
   public init(_ objective: Objective, optimizer: any Optimizer = Adam(rate: 0.05), steps: Int = 256, seed: UInt64 = 0) {
     (self.objective, self.optimizer, self.steps, self.seed) = (objective, optimizer, steps, seed)
@@ -109,9 +112,11 @@ private final class Walk {
   private(set) var pictureGradient = Tensor.empty
   private var picture = Tensor.empty, seen = Tensor.empty, seenGradient = Tensor.empty, scratch = Tensor.empty
   private let shape: Shape
+  private let tiled: TiledGradient?
 
   init(_ ascent: Ascent, _ session: Session, _ shape: Shape) throws {
     (self.ascent, self.session, self.shape) = (ascent, session, shape)
+    tiled = try ascent.tile.map { try TiledGradient(session, ascent.objective, tile: $0) }
     decoder = try ascent.parameterization?.decoder(for: shape)
     if let decoder, decoder.parameters.count > Shape.maximumCount { throw LensError(.shapeMismatch, "pictures of \(shape) are too large") }
     if decoder != nil { try picture.fit(shape) }
@@ -151,7 +156,8 @@ private final class Walk {
     var rules = ascent.rules
     if let opening = ascent.openingRules, step < opening.steps { rules = opening.rules }
     return try gradient.withMutablePointer { memory in
-      try session.gradient(of: ascent.objective, at: [picture], rules: rules, into: [memory]).scores
+      if let tiled { return try tiled.gradient(at: picture, rules: rules, into: memory).reduce(0) { $0 + Double($1) } }
+      return try session.gradient(of: ascent.objective, at: [picture], rules: rules, into: [memory]).scores
         .reduce(0) { $0 + Double($1) }
     }
   }

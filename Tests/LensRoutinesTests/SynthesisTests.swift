@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CNNLens
+@testable import LensRoutines
 import LensTestSupport
 import Testing
 
@@ -20,6 +21,25 @@ private func network() throws -> Network {
     ("dense", Linear(weights: noise([3, 5], 13), bias: nil)),
   ]
   return try Network.chain([1, 3, -1, -1], operators)
+}
+
+/// Strides, a pooling layer and a sum of two branches, then a global pool, for two pictures of any size.
+private func stridedNetwork() throws -> Network {
+  let first = noise([4, 3, 5, 5], 31).map { 0.2 * $0 }, second = noise([4, 4, 3, 3], 32).map { 0.3 * $0 }
+  return Network(
+    try BuiltSource([[-1, 3, -1, -1]]) { shapes in
+      var graph = Graph()
+      let input = graph.addInput("image", shapes[0])
+      let conv = try graph.add(
+        Convolution(weights: first, bias: [0.1, 0, -0.1, 0.2], strides: [2, 2], padding: [2, 2, 2, 2]), [input], named: "conv1")
+      let relu = try graph.add(ReLU(), [conv], named: "relu1")
+      let inner = try graph.add(Convolution(weights: second, bias: nil, padding: [1, 1, 1, 1]), [relu], named: "conv2")
+      let sum = try graph.add(Binary(.add), [relu, inner], named: "sum")
+      let last = try graph.add(Convolution(weights: second, bias: nil, strides: [2, 2], padding: [1, 1, 1, 1]), [sum], named: "conv3")
+      let active = try graph.add(ReLU(), [last], named: "relu3")
+      graph.outputs = [try graph.add(GlobalPool(.average), [active], named: "pool")]
+      return graph
+    }, name: "strided")
 }
 
 @Suite struct TransformTests {
@@ -193,6 +213,28 @@ private func network() throws -> Network {
     var ascent = Ascent(.logit([1]), optimizer: LBFGS(), steps: 2)
     ascent.transforms = [Jitter(1)]
     #expect { _ = try ascent.run(Session(network()), from: Tensor([1, 3, 8, 8])) } throws: { "\($0)".contains("L-BFGS") }
+  }
+
+  @Test(arguments: [(33, 47), (40, 64), (21, 90)]) func tilesGiveTheGradientOfTheWhole(_ height: Int, _ width: Int) throws {
+    let session = try Session(stridedNetwork()), picture = noise(Shape(n: 2, c: 3, h: height, w: width), 21)
+    let code = try session.activations(of: [noise(Shape(c: 3, h: 20, w: 24), 3)], at: ["relu3"])[0]
+    for objective in [.layer("relu3"), .guide("relu3", code), .channel("relu3", 2)] as [Objective] {
+      let whole = try session.gradient(of: objective, at: [picture])
+      for tile in [4, 13, 32] {
+        var gradient = Tensor(picture.shape)
+        let scores = try gradient.withMutablePointer {
+          try TiledGradient(session, objective, tile: tile).gradient(at: picture, rules: .gradient, into: $0)
+        }
+        let difference = Tensor.zip(gradient, whole.gradients[0], -)
+        #expect(inner(difference, difference) < 1e-10 * inner(whole.gradients[0], whole.gradients[0]), "\(objective), tile \(tile)")
+        for (a, b) in zip(scores, whole.scores) { #expect(abs(a - b) <= 1e-5 * abs(b)) }
+      }
+    }
+    #expect(throws: LensError.self) { _ = try TiledGradient(session, .layer("relu3") - .totalVariation(), tile: 8) }
+    #expect(throws: LensError.self) { _ = try TiledGradient(session, .layer("relu3"), tile: 0) }
+    var dream = DeepDream()
+    (dream.octaves, dream.steps, dream.jitter, dream.tile) = (1, 1, 2, 8)
+    #expect(throws: LensError.self) { _ = try dream.run(session, picture, .layer("pool")) }
   }
 
   @Test func theSteadyStateKeepsItsArena() throws {

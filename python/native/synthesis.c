@@ -322,17 +322,12 @@ PyObject *native_invert(PyObject *self, PyObject *args)
 }
 
 static const field deepdream_fields[] = {
-    FIELD(cnnlens_deepdream_options, octaves, INT),
-    FIELD(cnnlens_deepdream_options, steps, LONG),
-    FIELD(cnnlens_deepdream_options, seed, LONG),
-    FIELD(cnnlens_deepdream_options, octave_scale, DOUBLE),
-    FIELD(cnnlens_deepdream_options, step_size, FLOAT),
-    FIELD(cnnlens_deepdream_options, jitter, INT),
-    FIELD(cnnlens_deepdream_options, is_clamped, INT),
-    FIELD(cnnlens_deepdream_options, low, FLOAT),
-    FIELD(cnnlens_deepdream_options, high, FLOAT),
-    FIELD(cnnlens_deepdream_options, progress, PROGRESS),
-    { 0 },
+    FIELD(cnnlens_deepdream_options, octaves, INT),       FIELD(cnnlens_deepdream_options, steps, LONG),
+    FIELD(cnnlens_deepdream_options, seed, LONG),         FIELD(cnnlens_deepdream_options, octave_scale, DOUBLE),
+    FIELD(cnnlens_deepdream_options, step_size, FLOAT),   FIELD(cnnlens_deepdream_options, jitter, INT),
+    FIELD(cnnlens_deepdream_options, is_clamped, INT),    FIELD(cnnlens_deepdream_options, low, FLOAT),
+    FIELD(cnnlens_deepdream_options, high, FLOAT),        FIELD(cnnlens_deepdream_options, tile, INT),
+    FIELD(cnnlens_deepdream_options, progress, PROGRESS), { 0 },
 };
 
 /* deepdream(out, image, objective, options) */

@@ -223,7 +223,9 @@ def test_the_pyramid_is_the_sum_of_its_levels(free_net):
 @pytest.mark.parametrize("param", ["fft", "pyramid", "pixels", "cppn"])
 @pytest.mark.parametrize("transforms", ["standard", None])
 def test_a_walk_leads_uphill(free_net, param, transforms):
-    picture = cl.visualize(free_net, "relu2:3", size=32, steps=24, param=param, transforms=transforms, redirect=0, lr=0.02)
+    picture = cl.visualize(
+        free_net, "relu2:3", size=32, steps=24, param=param, transforms=transforms, redirect=0, lr=0.02
+    )
     start = cl.visualize(free_net, "relu2:3", size=32, steps=0, param=param)
     assert score(free_net, np.asarray(picture), cl.channel("relu2", 3)) > score(
         free_net, np.asarray(start), cl.channel("relu2", 3)
@@ -522,6 +524,7 @@ def test_wrong_arguments(free_net, net, photo):
         lambda: cl.deepdream(free_net, photo, "relu2", octave_scale=1),
         lambda: cl.deepdream(free_net, photo, "relu2", jitter=-1),
         lambda: cl.deepdream(free_net, photo, "relu2", size=0),
+        lambda: cl.deepdream(free_net, photo, "relu2", tile=0),
         lambda: cl.deepdream(free_net, photo, "dense", guide=photo),
         lambda: cl.deepdream(free_net, photo, 0, guide=photo),
         lambda: cl.deepdream(free_net, [photo], "relu2"),
@@ -557,3 +560,10 @@ def test_wrong_arguments(free_net, net, photo):
 def test_a_trunk_dreams_at_any_size(net, photo):
     """A network for 32 x 32, on a picture of 48 x 64."""
     assert cl.deepdream(net, photo, "relu2", steps=1, octaves=1).shape == photo.shape
+
+
+def test_tiles_give_the_dream_of_the_whole(free_net, photo):
+    def dream(tile):
+        return np.asarray(cl.deepdream(free_net, photo, "relu2", steps=3, octaves=2, jitter=5, tile=tile))
+
+    np.testing.assert_allclose(dream(16), dream(None), atol=1e-4)

@@ -20,6 +20,8 @@ public struct DeepDream: Sendable {
   /// Nil: not clipped.
   public var range: ClosedRange<Float>? = 0...1
   public var seed: UInt64 = 0
+  /// As of `Ascent`.
+  public var tile: Int?
 
   public init() {}
 
@@ -59,6 +61,8 @@ public struct DeepDream: Sendable {
       let base = try image.resized(height: size.height, width: size.width)
       var ascent = Ascent(objective, optimizer: GradientAscent(rate: stepSize, scale: .meanAbsolute), steps: steps)
       ascent.seed = seed &+ UInt64(octave) &* 0x9E37_79B9_7F4A_7C15
+      // Small octaves fit as they are.
+      ascent.tile = tile.flatMap { $0 < max(size.height, size.width) ? $0 : nil }
       if jitter > 0 { ascent.transforms = [Jitter(jitter, wraps: true)] }
       if let range { ascent.constraints = [ValueRange(range)] }
       var start = base

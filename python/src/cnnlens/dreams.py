@@ -30,6 +30,7 @@ def deepdream(
     guide: Any = None,
     clip: bool = True,
     size: int | None = None,
+    tile: int | None = None,
     seed: int = 0,
     progress: Progress = None,
 ) -> Picture:
@@ -62,6 +63,10 @@ def deepdream(
     size : int, optional
         The longer side the picture is first resized to.
 
+    tile : int, optional
+        The side of tiles whose gradients are computed one after the other, in pixels: the same picture up to rounding,
+        with less memory and more time. For one layer whose units do not see the whole picture.
+
     Returns
     -------
     Picture
@@ -76,6 +81,7 @@ def deepdream(
         "step_size": _walks.positive(step_size, "step_size") / 255,
         "jitter": _walks.whole(jitter, "jitter"),
         "is_clamped": int(bool(clip)),
+        "tile": 0 if tile is None else _walks.whole(tile, "tile", 1),
         "seed": _walks.seed_of(seed),
     }
     if octave_scale <= 1:
