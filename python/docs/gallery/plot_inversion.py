@@ -2,7 +2,7 @@
 """What is left of a photograph at each depth.
 
 From noise, pictures are found whose code at a layer is that of the photograph. Early layers keep everything, colours
-included; then colours fade and details move; from the class scores alone only hints of fur come back.
+included; then colours fade and details move; from the class scores alone next to nothing comes back.
 """
 
 import pathlib
