@@ -19,3 +19,14 @@ def everyday(net: cl.Network, photo: str) -> npt.NDArray[np.float32]:
     several: dict[str, npt.NDArray[np.float32]] = net.gradient(raw, None, ["input", "conv1"])
     print(net(raw).argmax(), several["input"].shape)
     return net.gradient(raw)
+
+
+def whether_it_is_right(net: cl.Network, photo: str) -> float:
+    pieces: cl.SegmentMap = cl.lime(net, photo, "tabby", segments="grid")
+    print(pieces.weights, pieces.fit, pieces.top(3))
+    table: cl.Table = cl.compare(net, [photo], ["saliency", cl.grad_cam], ["deletion", "insertion"])
+    check: cl.SanityCheck = cl.sanity_check(net, photo, "saliency", layers=4)
+    print(table.to_dict(), check.similarity["rank"], cl.boxes(pieces, 0.3))
+    scores: cl.ClassMap = cl.class_map(net, photo, "tabby", size=448)
+    curve: cl.Curve = cl.deletion(net, photo, scores.enlarged(), "tabby")
+    return float(curve)

@@ -76,11 +76,13 @@ private struct ShapleyKernel {
   func regression(_ values: [Double], from empty: Double, to full: Double) -> LocalModel {
     guard segments > 1 else { return LocalModel(weights: [full - empty], intercept: empty, fit: 1) }
     var matrix = NormalMatrix(count: segments), right = [Double](repeating: 0, count: segments)
-    let rows = (0..<count).map { isShown($0).map { $0 ? 1.0 : 0.0 } }
-    let weights = rows.map { weight(Int($0.reduce(0, +))) }
-    for (i, row) in rows.enumerated() {
-      matrix.add(row, weight: weights[i])
-      for k in 0..<segments { right[k] += weights[i] * row[k] * (values[i] - empty) }
+    var weights: [Double] = []
+    func row(_ index: Int) -> [Double] { isShown(index).map { $0 ? 1 : 0 } }
+    for i in 0..<count {
+      let shown = row(i), factor = weight(Int(shown.reduce(0, +)))
+      matrix.add(shown, weight: factor)
+      for k in 0..<segments { right[k] += factor * shown[k] * (values[i] - empty) }
+      weights.append(factor)
     }
     // Where there are fewer trials than segments, the smallest of the weights that explain them.
     matrix.addToDiagonal(1e-10 * matrix.trace / Double(segments))
@@ -89,7 +91,7 @@ private struct ShapleyKernel {
     let free = matrix.solve(right), ones = matrix.solve([Double](repeating: 1, count: segments))
     let lambda = (free.reduce(0, +) - (full - empty)) / ones.reduce(0, +)
     let solution = zip(free, ones).map { $0 - lambda * $1 }
-    let fitted = rows.map { row in empty + zip(row, solution).reduce(0) { $0 + $1.0 * $1.1 } }
+    let fitted = (0..<count).map { i in empty + zip(row(i), solution).reduce(0) { $0 + $1.0 * $1.1 } }
     return LocalModel(weights: solution, intercept: empty, fit: fit(Array(values[..<count]), fitted, weights))
   }
 }

@@ -37,33 +37,37 @@ public func lime(
     let values = try trials.scores(samples, progress) {
       segments.paint(trials.image, hidden: hidden, isShown: isShown($0), into: $1)
     }
-    let rows = (0..<samples).map { isShown($0).map { $0 ? 1.0 : 0.0 } }
-    let weights = rows.map { row in
-      let shown = row.reduce(0, +), distance = 1 - (shown / Double(row.count)).squareRoot()
-      return exp(-distance * distance / (2 * kernelWidth * kernelWidth))
-    }
-    return ridgeRegression(rows, values.map(Double.init), weights, ridge)
+    return ridgeRegression(values.map(Double.init), count: segments.count, kernelWidth, ridge) { isShown($0).map { $0 ? 1 : 0 } }
   }
 }
 
 /// The intercept is not shrunk: both sides are centred first.
-private func ridgeRegression(_ rows: [[Double]], _ values: [Double], _ weights: [Double], _ ridge: Double) -> LocalModel {
-  let count = rows[0].count, total = weights.reduce(0, +)
-  var means = [Double](repeating: 0, count: count), mean = 0.0
-  for (i, row) in rows.enumerated() {
-    for k in 0..<count { means[k] += weights[i] * row[k] / total }
-    mean += weights[i] * values[i] / total
+/// - row: the segments of a trial, 1 where shown; made anew whenever it is wanted, so that memory does not grow with them.
+private func ridgeRegression(
+  _ values: [Double], count: Int, _ kernelWidth: Double, _ ridge: Double, _ row: (Int) -> [Double]
+) -> LocalModel {
+  var weights: [Double] = [], means = [Double](repeating: 0, count: count), mean = 0.0
+  for (i, value) in values.enumerated() {
+    let shown = row(i), distance = 1 - (shown.reduce(0, +) / Double(count)).squareRoot()
+    let weight = exp(-distance * distance / (2 * kernelWidth * kernelWidth))
+    for k in 0..<count { means[k] += weight * shown[k] }
+    mean += weight * value
+    weights.append(weight)
   }
+  let total = weights.reduce(0, +)
+  for k in 0..<count { means[k] /= total }
+  mean /= total
+
   var matrix = NormalMatrix(count: count), right = [Double](repeating: 0, count: count)
-  for (i, row) in rows.enumerated() {
-    let centred = zip(row, means).map { $0 - $1 }
+  for (i, value) in values.enumerated() {
+    let centred = zip(row(i), means).map { $0 - $1 }
     matrix.add(centred, weight: weights[i])
-    for k in 0..<count { right[k] += weights[i] * centred[k] * (values[i] - mean) }
+    for k in 0..<count { right[k] += weights[i] * centred[k] * (value - mean) }
   }
   matrix.addToDiagonal(ridge)
   matrix.factorize()
   let solution = matrix.solve(right)
   let intercept = mean - zip(solution, means).reduce(0) { $0 + $1.0 * $1.1 }
-  let fitted = rows.map { row in intercept + zip(row, solution).reduce(0) { $0 + $1.0 * $1.1 } }
+  let fitted = values.indices.map { i in intercept + zip(row(i), solution).reduce(0) { $0 + $1.0 * $1.1 } }
   return LocalModel(weights: solution, intercept: intercept, fit: fit(values, fitted, weights))
 }
