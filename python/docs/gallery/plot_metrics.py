@@ -10,8 +10,8 @@ apart.
 import pathlib
 from functools import partial
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 import cnnlens as cl
@@ -34,7 +34,8 @@ measures = {
 }
 table = cl.compare(net, [wall], methods, measures)
 print(table)
-figure, axes = plt.subplots(1, 3, figsize=(9, 3), layout="constrained")
+figure = Figure(figsize=(9, 3), layout="constrained")
+axes = figure.subplots(1, 3)
 for axis, name, column in zip(axes, table.metrics, np.asarray(table).T):
     axis.bar(table.methods, column)
     axis.set_title(f"{name}: {'high' if name == 'insertion' else 'low'} is good")

@@ -7,7 +7,8 @@ printed. A saliency map gives GrabCut a hint of what colours the object has, and
 
 import pathlib
 
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 import cnnlens as cl
@@ -21,12 +22,13 @@ cam = cl.cam(net, wall)
 x0, y0, x1, y1, score = cl.boxes(cam, 0.2)[0]
 print(f"IoU {cl.iou((x0, y0, x1, y1), (60, 110, 210, 210)):.2f}")
 mask = cl.segment(cl.saliency(net, wall))
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
+figure = Figure(figsize=(9, 3.2), layout="constrained")
+axes = figure.subplots(1, 3)
 for axis, picture, title in zip(
     axes, [cam.overlay(), cam.image, cam.image * mask[:, :, None]], ["CAM", "its largest box", "GrabCut of saliency"]
 ):
     axis.imshow(picture)
     axis.set_title(title)
     axis.axis("off")
-axes[1].add_patch(plt.Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, color="red", linewidth=2))
+axes[1].add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, color="red", linewidth=2))
 figure.savefig("plot_objects.png")

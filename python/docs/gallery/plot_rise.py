@@ -7,7 +7,7 @@ the cat hangs. A few hundred masks do for that; the paper takes 4000, and the ma
 
 import pathlib
 
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 from PIL import Image
 
 import cnnlens as cl
@@ -19,7 +19,8 @@ net = cl.load("efficientnet-lite0")
 
 cat = net.predict(wall).indices[0]
 found = cl.rise(net, wall, cl.prob(cat), masks=250, cells=5)
-figure, axes = plt.subplots(1, 2, figsize=(6, 3.2), layout="constrained")
+figure = Figure(figsize=(6, 3.2), layout="constrained")
+axes = figure.subplots(1, 2)
 axes[0].imshow(found.image)
 figure.colorbar(axes[1].imshow(found), ax=axes[1], label="mean probability of what shows the pixel")
 for axis in axes:

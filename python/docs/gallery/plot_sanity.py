@@ -7,14 +7,15 @@ Grad-CAM change at once. Guided backprop hardly does: it shows the picture's edg
 
 import pathlib
 
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 import cnnlens as cl
 
 photo = pathlib.Path(cl.__file__).parent / "data" / "chelsea.jpg"
 net = cl.load("efficientnet-lite0")
 
-figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+figure = Figure(figsize=(7, 4), layout="constrained")
+axis = figure.subplots()
 for method in ("saliency", "guided_backprop", "grad_cam"):
     check = cl.sanity_check(net, photo, method, "tabby", layers=3, measures=["ssim"])
     axis.plot([1, *check.similarity["ssim"]], marker="o", label=method)
