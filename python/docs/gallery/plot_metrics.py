@@ -28,8 +28,8 @@ def chance(net, x, target):
 
 methods = {"saliency": cl.saliency, "grad_cam": cl.grad_cam, "chance": chance}
 measures = {
-    "deletion": partial(cl.deletion, steps=20),
-    "insertion": partial(cl.insertion, steps=20),
+    "deletion": partial(cl.deletion, steps=12),
+    "insertion": partial(cl.insertion, steps=12),
     "road": partial(cl.road, percentiles=(20, 40)),
 }
 table = cl.compare(net, [wall], methods, measures)

@@ -18,7 +18,7 @@ wall.paste(photo.resize((150, 100)), (60, 110))
 net = cl.load("efficientnet-lite0")
 
 cat = net.predict(wall).indices[0]
-found = cl.rise(net, wall, cl.prob(cat), masks=250, cells=5)
+found = cl.rise(net, wall, cl.prob(cat), masks=200, cells=5)
 figure = Figure(figsize=(6, 3.2), layout="constrained")
 axes = figure.subplots(1, 2)
 axes[0].imshow(found.image)

@@ -21,9 +21,9 @@ net = cl.load("efficientnet-lite0")
 
 maps = [
     cl.feature_ablation(net, wall),
-    cl.lime(net, wall, samples=100),
-    cl.kernel_shap(net, wall, samples=100),
-    cl.shapley(net, wall, samples=2),
+    cl.lime(net, wall, samples=80),
+    cl.kernel_shap(net, wall, samples=80),
+    cl.shapley(net, wall, samples=1),
 ]
 print(f"Shapley values: {maps[3].weights.sum():.3f} = {maps[3].score:.3f} - {maps[3].intercept:.3f}")
 Panel(maps).save("plot_segments.png")
