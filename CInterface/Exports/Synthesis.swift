@@ -11,11 +11,19 @@ private func synthesis(
     let output = try block(out.map { UnsafePointer($0) }, "out")
     _ = try output.floats("out")
     guard output.shape.rank == 4 else { throw LensError(.shapeMismatch, "out is \(output.shape); it must be N×C×H×W") }
-    let result = try owner.use { try walk(owner.model, $0, output.shape) }
+    let result = try reached(output.shape) { try owner.use { try walk(owner.model, $0, output.shape) } }
     try output.write(result.picture, "out")
     owner.remember(scores: result.history.last.map { [$0] } ?? [], targets: result.history.isEmpty ? [] : [-1])
     owner.walk = result
     guard result.isComplete else { throw LensError(.cancelled, "stopped after step \(result.history.count)") }
+  }
+}
+
+/// Stopped before the first step, a walk has reached a grey picture.
+private func reached(_ shape: Shape, _ walk: () throws -> Ascent.Result) throws -> Ascent.Result {
+  do { return try walk() } catch let error as LensError where error.code == .cancelled {
+    let grey = Tensor(shape, repeating: 0.5)
+    return Ascent.Result(picture: grey, isComplete: false, checkpoint: .init(step: 0, parameters: grey, optimizer: [], history: []))
   }
 }
 

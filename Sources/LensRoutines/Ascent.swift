@@ -42,6 +42,10 @@ public struct Ascent: Sendable {
     public var isComplete = true
     /// From where to go on.
     public var checkpoint: Checkpoint
+
+    public init(picture: Tensor, history: [Float] = [], isComplete: Bool = true, checkpoint: Checkpoint) {
+      (self.picture, self.history, self.isComplete, self.checkpoint) = (picture, history, isComplete, checkpoint)
+    }
   }
 
   /// Everything a walk needs to go on as if it had not been stopped.
@@ -52,6 +56,10 @@ public struct Ascent: Sendable {
     public var history: [Float]
     /// Which of a routine's walks it was.
     public var stage = 0
+
+    public init(step: Int, parameters: Tensor, optimizer: [Tensor], history: [Float], stage: Int = 0) {
+      (self.step, self.parameters, self.optimizer, self.history, self.stage) = (step, parameters, optimizer, history, stage)
+    }
   }
 
   /// - start: N×C×H×W. With a parameterization its shape alone counts.

@@ -506,6 +506,7 @@ def test_wrong_arguments(free_net, net, photo):
         lambda: cl.visualize(free_net, 0, seed=-1),
         lambda: cl.visualize(free_net, 0, size=0),
         lambda: cl.visualize(free_net, 0, size=(3, 3, 3)),
+        lambda: cl.visualize(free_net, 0, size=(9000, 2), steps=1),
         lambda: cl.visualize(free_net, 0, batch=0),
         lambda: cl.visualize(free_net, [0, 1], batch=2),
         lambda: cl.visualize(free_net, 0, resume="there"),

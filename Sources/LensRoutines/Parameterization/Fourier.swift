@@ -39,6 +39,10 @@ private final class SpectrumDecoder: Decoder {
       throw LensError(.invalidArgument, "the decay is \(options.decay) and the noise \(options.deviation); both must be finite")
     }
     let (h, w) = (shape.h, shape.w), k = w / 2 + 1
+    // The matrices grow with the squares of the sides.
+    guard h <= 8192, w <= 8192 else {
+      throw LensError(.invalidArgument, "the picture is \(h)×\(w); by its spectrum it may have sides of 8192 at most")
+    }
     (self.shape, deviation) = (shape, options.deviation)
     parameters = [shape.n, shape.c * 2 * h * k]
     colours = try ColourSpace(shape, decorrelates: options.decorrelates)
