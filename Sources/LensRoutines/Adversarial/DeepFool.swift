@@ -25,9 +25,9 @@ public func deepFool(
     let scores = victim.originalScores[0]
     guard !victim.deceives(scores) else { return victim.original }
     // Of the border between `left` and `reached`: f = z_left - z_reached.
-    let class_ = victim.classes[0], seen = Victim.best(scores)
-    let others = scores.indices.filter { $0 != class_ }.sorted { (scores[$0], $1) > (scores[$1], $0) }.prefix(candidates)
-    let borders = victim.goal.isTargeted ? [(seen, class_)] : others.map { (class_, $0) }
+    let label = victim.classes[0], seen = Victim.best(scores)
+    let others = scores.indices.filter { $0 != label }.sorted { (scores[$0], $1) > (scores[$1], $0) }.prefix(candidates)
+    let borders = victim.goal.isTargeted ? [(seen, label)] : others.map { (label, $0) }
     guard !borders.isEmpty else { return victim.original }
 
     let allowed = Allowed(victim), factor = Float(1 + overshoot)

@@ -21,10 +21,10 @@ public func lbfgsAttack(
   try check(steps: searches, "searches", atLeast: 0)
   try check(positive: weight, "weight")
   return try attackEach(session, image, goal) { victim in
-    let original = victim.original, scores = victim.originalScores[0], class_ = victim.classes[0]
+    let original = victim.original, scores = victim.originalScores[0], label = victim.classes[0]
     if victim.deceives(scores) { return original }
-    let runnerUp = scores.indices.filter { $0 != class_ }.max { scores[$0] < scores[$1] }
-    guard let aim = victim.goal.isTargeted ? class_ : runnerUp else { return original }
+    let runnerUp = scores.indices.filter { $0 != label }.max { scores[$0] < scores[$1] }
+    guard let aim = victim.goal.isTargeted ? label : runnerUp else { return original }
 
     var best: (distance: Double, picture: Tensor)?
     /// Nil: the caller has had enough.
