@@ -148,6 +148,10 @@ def attack_report(
     runs = {name: _attack(item) for name, item in _named(attacks, "attack").items()}
     nets = {"none": net}
     for name, make in _named(defences, "defence").items():
+        if isinstance(make, Network):
+            raise InvalidArgument(
+                f"defence '{name}' is a Network; give the function that makes it: lambda net: cl.defend.bits(net, 3)"
+            )
         defended = make(net)
         if not isinstance(defended, Network):
             raise InvalidArgument(f"defence '{name}' gave a {type(defended).__name__}; it must give a Network")
