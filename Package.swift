@@ -47,7 +47,9 @@ var package = Package(
       name: "LensModels",
       dependencies: ["LensEngine", "LensTensors", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
       exclude: ["README.md", "ONNX/generate.sh", "ONNX/onnx.proto"], swiftSettings: language),
-    .target(name: "LensRoutines", dependencies: ["LensEngine", "LensKernels", "LensTensors"], exclude: ["README.md"], swiftSettings: language),
+    .target(
+      name: "LensRoutines", dependencies: ["LensEngine", "LensKernels", "LensTensors"], exclude: ["README.md"],
+      swiftSettings: language),
     .target(name: "CNNLens", dependencies: ["LensTensors", "LensEngine", "LensModels", "LensRoutines"], swiftSettings: language),
 
     // MARK: C interface
