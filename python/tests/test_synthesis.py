@@ -352,6 +352,21 @@ def test_inversion_lowers_its_loss_at_every_step_and_finds_the_code(free_net, ph
     assert max(picture.error) < 0.35 and picture.error[2] < 0.05
 
 
+@pytest.mark.parametrize("param", ["fft", "pixels"])
+@pytest.mark.parametrize("layer", ["relu1", "logits", "/layer2/relu/Relu"])
+def test_more_steps_bring_an_inversion_closer_to_its_code(free_net, photo, layer, param):
+    """|Phi(x) - Phi_0|^2 / |Phi_0|^2, the part of the loss that the priors work against."""
+    net = cl.load(TINY / "residual" / "torchscript.onnx") if layer.startswith("/") else free_net
+    code = seen(net, photo[:32, :32] / 255, layer)
+    errors = []
+    for steps in (5, 20, 80):
+        picture = cl.invert(net, photo[:32, :32], layer, size=32, steps=steps, param=param)
+        errors.append(((seen(net, np.asarray(picture), layer) - code) ** 2).sum() / (code**2).sum())
+        assert picture.error**2 == pytest.approx(errors[-1], rel=1e-3)
+    assert errors[0] > 1.5 * errors[1] and errors[1] > 1.5 * errors[2]
+    assert errors[0] < 1 and errors[2] < 0.1
+
+
 def test_the_loss_of_an_inversion_is_its_formula(free_net, photo):
     picture = cl.invert(
         free_net, photo[:32, :32], "relu1", size=32, steps=25, alpha=4, beta=2, strength=50, param="pixels"
