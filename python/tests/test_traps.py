@@ -125,7 +125,8 @@ def test_every_rectifier_is_seen_however_it_was_written():
         nodes, last = [], "x"
         for index, kind in enumerate(kinds):
             nodes.append(helper.make_node("Conv", [last, f"w{index}"], [f"c{index}"], pads=[1, 1, 1, 1]))
-            inputs = [f"c{index}"] + (["zero"] if kind == "Clip" else [])
+            inputs = [f"c{index}"] + (["zero"] if kind in ("Clip", "Max") else [])
+            inputs = inputs[::-1] if kind == "Max" and index else inputs
             nodes.append(helper.make_node(kind, inputs, [f"r{index}"]))
             last = f"r{index}"
         nodes.append(helper.make_node("GlobalAveragePool", [last], ["g"]))
@@ -134,7 +135,8 @@ def test_every_rectifier_is_seen_however_it_was_written():
 
     for method in (cl.guided_backprop, cl.deconvnet):
         expected = np.asarray(method(network(["Relu", "Relu", "Relu"]), x, 2))
-        np.testing.assert_array_equal(np.asarray(method(network(["Clip", "Relu", "Clip"]), x, 2)), expected)
+        for kinds in (["Clip", "Relu", "Clip"], ["Max", "Relu", "Max"]):
+            np.testing.assert_array_equal(np.asarray(method(network(kinds), x, 2)), expected)
         assert distance(network(["Relu", "Relu", "Relu"]).gradient(x, 2)[0].sum(0), expected[0]) > 0.05
 
 

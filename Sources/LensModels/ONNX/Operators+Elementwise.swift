@@ -59,8 +59,16 @@ extension ONNXOperators {
     "Mod": binary { Binary(.modulo(fmod: try $0.flag("fmod"))) },
     "Sum": variadic { _ in Variadic(.sum) },
     "Mean": variadic { _ in Variadic(.mean) },
-    "Min": variadic { _ in Variadic(.minimum) },
-    "Max": variadic { _ in Variadic(.maximum) },
+    "Min": { call in
+      guard let (value, limit) = call.limit() else { return [try call.add(Variadic(.minimum), try call.operands())] }
+      return [try call.add(Pointwise(.clip(lower: -.infinity, upper: limit)), [try call.operand(value)])]
+    },
+    "Max": { call in
+      guard let (value, limit) = call.limit() else { return [try call.add(Variadic(.maximum), try call.operands())] }
+      // max(x, 0) is a rectifier, whatever the exporter called it: rules for rectifiers must not pass it by.
+      let op: any Operator = limit == 0 ? ReLU() : Pointwise(.clip(lower: limit, upper: .infinity))
+      return [try call.add(op, [try call.operand(value)])]
+    },
 
     // Comparisons and logic: 1 is true
     "Equal": binary { _ in Binary(.equal) },
@@ -116,6 +124,18 @@ extension ONNXOperators {
 }
 
 extension ONNXCall {
+  /// Where one of two inputs is a single number: the other's place, and the number.
+  fileprivate func limit() -> (value: Int, limit: Float)? {
+    guard inputCount == 2 else { return nil }
+    for index in 0...1 where isNode(1 - index) {
+      guard case .floats(let tensor)? = constant(index), tensor.count == 1, let rank = try? shape(1 - index).rank,
+        tensor.shape.rank <= rank
+      else { continue }
+      return (1 - index, tensor.values[0])
+    }
+    return nil
+  }
+
   /// One axis; before opset 13 all from one axis on.
   fileprivate func softmaxAxes() throws -> Range<Int> {
     let rank = try shape(0).rank
