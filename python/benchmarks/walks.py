@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 STEPS = 10
+#: The mean colour of ImageNet's pictures.
+MEAN = (0.485, 0.456, 0.406)
 
 
 def photo(image: Any) -> Any:
@@ -35,20 +37,20 @@ def pgd(captum: Any, module: Any, image: Any, target: int, name: str) -> Any:
 
 
 def class_model(captum: Any, module: Any, image: Any, target: int, name: str) -> Any:
-    """Simonyan's: from grey, the score minus 0.01 |x - grey|^2, steps of one length with momentum, inside [0, 1]."""
+    """Simonyan's: from the mean colour, the score minus 0.01 |x - mean|^2, steps of one length, inside [0, 1]."""
     import torch
 
-    mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+    mean = torch.tensor(MEAN)[:, None, None]
     deviation = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-    x = torch.full_like(image, 0.5)
+    x = torch.zeros_like(image) + mean
     velocity = torch.zeros_like(x)
     for _ in range(STEPS):
         x = x.detach().requires_grad_()
-        value = module((x - mean) / deviation)[0, target] - 0.01 * ((x - 0.5) ** 2).sum()
+        value = module((x - mean) / deviation)[0, target] - 0.01 * ((x - mean) ** 2).sum()
         (gradient,) = torch.autograd.grad(value, x)
         velocity = 0.8 * velocity + gradient / (gradient.square().mean().sqrt() + 1e-12)
         x = torch.clamp(x.detach() + 0.01 / 5 * velocity, 0, 1)
-    return (x - 0.5).contiguous()
+    return (x - mean).contiguous()
 
 
 def _rolled_walk(value: Any, x: Any, steps: int, rate: float, jitter: int) -> Any:
