@@ -40,13 +40,13 @@ class Routine:
     def with_cnnlens(self, net: Any, case: Case) -> Call:
         import cnnlens as cl
 
-        image, target, name = case.images[:1], case.classes[0], case.notes["name"]
+        image, target, name = case.images[:1], next(iter(case.classes), -1), case.notes["name"]
         return lambda: self.cnnlens(cl, net, image, target, name)
 
     def with_pytorch(self, module: Any, image: Any, case: Case) -> Call:
         import captum.attr
 
-        target, name = case.classes[0], case.notes["name"]
+        target, name = next(iter(case.classes), -1), case.notes["name"]
         return lambda: self.captum(captum.attr, module, image, target, name)
 
 
