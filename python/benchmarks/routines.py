@@ -192,7 +192,8 @@ ROUTINES = {
     "class_model": Routine(
         "Class model, 10 steps",
         lambda cl, net, x, target, name: (
-            np.asarray(cl.class_model(net, target, steps=walks.STEPS, progress=False)) - np.float32(walks.MEAN)
+            np.asarray(cl.class_model(net, target, steps=walks.STEPS, progress=False))
+            - np.asarray(walks.MEAN, np.float32)
         ).transpose(2, 0, 1)[None],
         walks.class_model,
         "class_model",
