@@ -199,7 +199,7 @@ public final class Session {
     for index in plan.forwardOrder {
       if interrupt?() == true { throw LensError(.cancelled, "stopped before '\(plan.steps[index].name)'") }
       prepared.forward[index](ForwardPass(slots: UnsafePointer(prepared.slots), ports: plan.steps[index].forward))
-      observer?(StepCall(plan.steps[index], isBackward: false))
+      observer?(StepCall(index, of: plan, isBackward: false))
     }
     var values: [Objective.Value] = []
     if !objectives.isEmpty {
@@ -216,7 +216,7 @@ public final class Session {
           let pass = BackwardPass(slots: UnsafePointer(prepared.slots(lane)), ports: plan.steps[index].backward, lane: lane)
           plan.steps[index].stage.backward?(pass)
         }
-        observer?(StepCall(plan.steps[index], isBackward: true))
+        observer?(StepCall(index, of: plan, isBackward: true))
       }
     }
     prepared.collect(results, groups: groups)
@@ -248,8 +248,11 @@ package struct StepCall {
   package let multiplyAdds: Int
   package let isBackward: Bool
 
-  init(_ step: Plan.Step, isBackward: Bool) {
-    (name, kind, shape, multiplyAdds, self.isBackward) = (step.name, step.kind, step.shape, step.multiplyAdds, isBackward)
+  init(_ index: Int, of plan: Plan, isBackward: Bool) {
+    let step = plan.steps[index], producer = isBackward ? nil : step.call.map { plan.steps[$0.producer] }
+    (name, shape, self.isBackward) = (step.name, step.shape, isBackward)
+    kind = producer.map { "\($0.kind) \(step.kind)" } ?? step.kind
+    multiplyAdds = (producer ?? step).multiplyAdds
   }
 }
 

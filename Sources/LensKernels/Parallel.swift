@@ -43,19 +43,76 @@ public enum Threads {
 
 /// Runs `body` over `0..<count` in contiguous pieces of at least `grain`, the caller's thread taking part.
 ///
-/// Which piece runs where is fixed by `count`, `grain` and `Threads.count` alone. Inside `body`, and while another
-/// thread is in here, the whole range runs on the calling thread.
+/// Every thread begins with a share of its own; one that is done helps another with what that has not begun, so that a
+/// core that others slow down is not waited for longer than one piece. Who computes a piece therefore changes from run
+/// to run: no number may depend on it. Inside `body`, and while another thread is in here, the whole range runs on the
+/// calling thread.
 public func parallel(_ count: Int, grain: Int = 1, _ body: (Range<Int>) -> Void) {
-  let parts = min(Threads.count, count / max(grain, 1))
-  parallelParts(count, parts) { _, range in body(range) }
+  parallelParts(count, Threads.count, grain: grain) { _, range in body(range) }
 }
 
-/// The same with the number of pieces given; `body` learns which of them it has (0 when everything runs in one).
-func parallelParts(_ count: Int, _ parts: Int, _ body: (Int, Range<Int>) -> Void) {
+/// The same for at most `parts` threads; `body` learns which of them it runs on. It is called once for each piece.
+func parallelParts(_ count: Int, _ parts: Int, grain: Int = 1, _ body: (Int, Range<Int>) -> Void) {
   guard count > 0 else { return }
-  let parts = min(parts, count, Threads.count)
-  if parts > 1, ThreadPool.current.run(parts, { part in body(part, (count * part / parts)..<(count * (part + 1) / parts)) }) { return }
+  let parts = min(parts, count / max(grain, 1), Threads.count)
+  if parts > 1, ThreadPool.current.run(Shares.Cut(count: count, parts: parts, grain: grain), body) { return }
   body(0, 0..<count)
+}
+
+/// What each part has not begun of its share of a range.
+private struct Shares: ~Copyable {
+  /// A range of at most 2^30 units between parts.
+  struct Cut {
+    let count, parts, unit, units: Int
+
+    init(count: Int, parts: Int, grain: Int) {
+      (self.count, self.parts) = (count, parts)
+      unit = max(grain, count >> 30, 1)
+      units = max(parts, count / unit)
+    }
+
+    /// The pieces of a range of units, as even as can be.
+    func range(_ units: Range<Int>) -> Range<Int> {
+      (count * units.lowerBound / self.units)..<(count * units.upperBound / self.units)
+    }
+  }
+
+  /// (first unit << 32 | end), each in a pair of cache lines of its own.
+  private let left: UnsafeMutablePointer<Atomic<Int>>
+  private static let step = 16
+
+  init() {
+    left = .allocate(capacity: 256 * Shares.step)
+    for i in 0..<(256 * Shares.step) { (left + i).initialize(to: Atomic(0)) }
+  }
+
+  deinit { left.deallocate() }
+
+  func deal(_ cut: Cut) {
+    for part in 0..<cut.parts {
+      let first = cut.units * part / cut.parts, end = cut.units * (part + 1) / cut.parts
+      left[part * Shares.step].store(first << 32 | end, ordering: .relaxed)
+    }
+  }
+
+  /// The next piece for a part: a quarter of what is left to it, or of what is left to the next that has something.
+  func take(_ part: Int, _ cut: Cut) -> Range<Int>? {
+    for distance in 0..<cut.parts {
+      let owner = (part + distance) % cut.parts
+      var now = left[owner * Shares.step].load(ordering: .relaxed)
+      while true {
+        let first = now >> 32, end = now & 0xFFFF_FFFF
+        guard first < end else { break }
+        let taken = (end - first + 3) / 4
+        let (units, rest) = distance == 0 ? (first..<(first + taken), first + taken..<end) : (end - taken..<end, first..<(end - taken))
+        let (exchanged, original) = left[owner * Shares.step].compareExchange(
+          expected: now, desired: rest.lowerBound << 32 | rest.upperBound, ordering: .relaxed)
+        if exchanged { return cut.range(units) }
+        now = original
+      }
+    }
+    return nil
+  }
 }
 
 /// Threads that spin briefly for the next region, then sleep.
@@ -78,13 +135,27 @@ final class ThreadPool: @unchecked Sendable {
   private static let forkHandler = pthread_atfork(nil, nil, { ThreadPool.shared.store(0, ordering: .releasing) })
 
   private static let spins = 15000  // some 300 µs of pause instructions: longer than a caller takes between two calls
-  /// (region << 16 | parts): one word, so that a thread that has no part in a region cannot mix it up with the next.
+
+  /// A region of parallel work in one word, so that a thread that joins cannot mix it up with the next.
+  private struct Region {
+    var bits: Int
+    init(_ bits: Int) { self.bits = bits }
+    init(number: Int, parts: Int) { bits = number << 32 | Region.open | parts << 16 }
+
+    static let open = 1 << 31
+    var number: Int { bits >> 32 }
+    /// Cleared once all work is taken: who comes later is not waited for.
+    var isOpen: Bool { bits & Region.open != 0 }
+    var parts: Int { bits >> 16 & 0x7FFF }
+    /// Workers that have joined and not left.
+    var running: Int { bits & 0xFFFF }
+  }
   private let region = Atomic<Int>(0)
-  private let running = Atomic<Int>(0)
   private let sleepers = Atomic<Int>(0)
   private let ownerSleeps = Atomic<Bool>(false)
   private let busy = Atomic<Bool>(false)
   private var body: ((Int) -> Void)?
+  private let shares = Shares()
   private var workers = 0
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let work = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -103,15 +174,16 @@ final class ThreadPool: @unchecked Sendable {
   }
 
   /// False, and nothing done, if a region is running already or threads are not to be had.
-  func run(_ parts: Int, _ task: (Int) -> Void) -> Bool {
+  fileprivate func run(_ cut: Shares.Cut, _ piece: (Int, Range<Int>) -> Void) -> Bool {
     guard busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else { return false }
     defer { busy.store(false, ordering: .releasing) }
-    guard grow(to: parts - 1) else { return false }
-    withoutActuallyEscaping(task) { task in
+    guard grow(to: cut.parts - 1) else { return false }
+    shares.deal(cut)
+    withoutActuallyEscaping(piece) { piece in
+      func task(_ part: Int) { while let range = shares.take(part, cut) { piece(part, range) } }
       body = task
-      running.store(parts - 1, ordering: .relaxed)
-      let number = region.load(ordering: .relaxed) >> 16
-      region.store((number &+ 1) << 16 | parts, ordering: .sequentiallyConsistent)
+      let number = Region(region.load(ordering: .relaxed)).number
+      region.store(Region(number: (number + 1) & 0x7FFF_FFFF, parts: cut.parts).bits, ordering: .sequentiallyConsistent)
       if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
         pthread_mutex_lock(mutex)
         pthread_cond_broadcast(work)
@@ -126,46 +198,60 @@ final class ThreadPool: @unchecked Sendable {
 
   private func waitForWorkers() {
     var spun = 0
-    while running.load(ordering: .acquiring) > 0 {
+    var now = Region(region.bitwiseAnd(~Region.open, ordering: .sequentiallyConsistent).newValue)
+    while now.running > 0 {
       spun += 1
       if spun < ThreadPool.spins {
         lens_cpu_pause()
-        continue
+      } else {
+        pthread_mutex_lock(mutex)
+        ownerSleeps.store(true, ordering: .sequentiallyConsistent)
+        while Region(region.load(ordering: .sequentiallyConsistent)).running > 0 { pthread_cond_wait(done, mutex) }
+        ownerSleeps.store(false, ordering: .sequentiallyConsistent)
+        pthread_mutex_unlock(mutex)
       }
-      pthread_mutex_lock(mutex)
-      ownerSleeps.store(true, ordering: .sequentiallyConsistent)
-      while running.load(ordering: .sequentiallyConsistent) > 0 { pthread_cond_wait(done, mutex) }
-      ownerSleeps.store(false, ordering: .sequentiallyConsistent)
-      pthread_mutex_unlock(mutex)
+      now = Region(region.load(ordering: .acquiring))
     }
   }
 
   private func serve(_ part: Int, since start: Int) {
     var seen = start
     while true {
-      var spun = 0, now = region.load(ordering: .acquiring)
-      while now == seen {
+      var spun = 0, now = Region(region.load(ordering: .acquiring))
+      while now.number == seen {
         spun += 1
         if spun < ThreadPool.spins {
           lens_cpu_pause()
         } else {
           pthread_mutex_lock(mutex)
           sleepers.add(1, ordering: .sequentiallyConsistent)
-          while region.load(ordering: .sequentiallyConsistent) == seen { pthread_cond_wait(work, mutex) }
+          while Region(region.load(ordering: .sequentiallyConsistent)).number == seen { pthread_cond_wait(work, mutex) }
           sleepers.subtract(1, ordering: .sequentiallyConsistent)
           pthread_mutex_unlock(mutex)
         }
-        now = region.load(ordering: .acquiring)
+        now = Region(region.load(ordering: .acquiring))
       }
-      seen = now
-      guard part < now & 0xFFFF else { continue }
+      seen = now.number
+      guard join(now, part) else { continue }
       body!(part)
-      if running.subtract(1, ordering: .sequentiallyConsistent).newValue == 0, ownerSleeps.load(ordering: .sequentiallyConsistent) {
+      let left = Region(region.subtract(1, ordering: .sequentiallyConsistent).newValue)
+      if left.running == 0, !left.isOpen, ownerSleeps.load(ordering: .sequentiallyConsistent) {
         pthread_mutex_lock(mutex)
         pthread_cond_signal(done)
         pthread_mutex_unlock(mutex)
       }
     }
+  }
+
+  /// Whether the thread now counts as running: there is a part for it and the region is still open.
+  private func join(_ seen: Region, _ part: Int) -> Bool {
+    var now = seen
+    while now.number == seen.number, now.isOpen, part < now.parts {
+      let (exchanged, original) = region.compareExchange(expected: now.bits, desired: now.bits + 1, ordering: .sequentiallyConsistent)
+      if exchanged { return true }
+      now = Region(original)
+    }
+    return false
   }
 
   private final class Start {
@@ -182,7 +268,7 @@ final class ThreadPool: @unchecked Sendable {
     pthread_sigmask(SIG_SETMASK, &all, &old)
     defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
     while workers < count {
-      let start = Unmanaged.passRetained(Start(self, workers + 1, region.load(ordering: .relaxed)))
+      let start = Unmanaged.passRetained(Start(self, workers + 1, Region(region.load(ordering: .relaxed)).number))
       var thread = pthread_t()
       let status = pthread_create(
         &thread, nil,
