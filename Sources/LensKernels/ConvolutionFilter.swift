@@ -94,6 +94,12 @@ struct PackedShape: Packing {
   /// [tap][position] of the kernel's rows and columns, -1 where they do not meet.
   var rows, columns: [[Int]]
 
+  /// What one output or input channel contributes to the place of a weight, and to its value.
+  private struct Channel {
+    var place, group: Int
+    var factor: Float
+  }
+
   var taps: Int { rows.count * columns.count }
   func count(of group: Group) -> Int {
     switch kind {
@@ -106,35 +112,51 @@ struct PackedShape: Packing {
 
   func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, _ scale: [Float]?, into packed: MutableFloats) {
     let outputs = shape[0], perGroup = shape[1], kw = shape[3], area = shape[2] * shape[3]
-    let outputsPerGroup = outputs / groupCount
-    let channels = isTransposed ? perGroup * groupCount : outputs  // of the lanes
-    let sources = isTransposed ? outputs : perGroup * groupCount
-    let across = columns.first?.count ?? 1, down = rows.first?.count ?? 1
-    let lanes = channels * across * down
+    let outputsPerGroup = outputs / groupCount, inputs = perGroup * groupCount
+    let across = columns.first?.count ?? 1
+    // A weight's place is the sum of what its output, its input and its tap contribute.
+    func output(_ index: Int) -> Channel {
+      Channel(place: index * perGroup * area, group: index / outputsPerGroup, factor: scale?[index] ?? 1)
+    }
+    func input(_ index: Int) -> Channel { Channel(place: index % perGroup * area, group: index / perGroup, factor: 1) }
+    let lanes = (0..<(isTransposed ? inputs : outputs)).map(isTransposed && kind != .depthwise ? input : output)
+    let sources = (0..<(isTransposed ? outputs : inputs)).map(isTransposed ? output : input)
     let depth = kind == .blocked ? 16 : 1
     nonisolated(unsafe) let weights = weights, packed = packed
     parallel(groups.count) { range in
       for group in groups[range] {
         var p = packed + group.offset
+        let count = group.blocks * 16
+        // Lanes are [row][column][channel].
+        let here: [(channel: Channel, row: Int, column: Int)?] = (group.firstBlock * 16..<group.firstBlock * 16 + count).map { lane in
+          let position = lane / lanes.count
+          guard position < across * (rows.first?.count ?? 1) else { return nil }
+          return (lanes[lane % lanes.count], position / across, position % across)
+        }
+        /// The lanes' weights of one tap of one source; without a source those of the lane's own channel.
+        func write(_ source: Channel?, _ row: [Int], _ column: [Int]) {
+          for i in 0..<count {
+            var value: Float = 0
+            if let lane = here[i], row[lane.row] >= 0, column[lane.column] >= 0, (source ?? lane.channel).group == lane.channel.group {
+              value = weights[lane.channel.place + (source?.place ?? 0) + row[lane.row] * kw + column[lane.column]]
+              value *= lane.channel.factor * (source?.factor ?? 1)
+            }
+            p[i] = value
+          }
+          p += count
+        }
         for input in group.firstInput..<(group.firstInput + group.inputs) {
           for row in rows {
             for column in columns {
               for k in 0..<depth {
-                for lane in (group.firstBlock * 16)..<((group.firstBlock + group.blocks) * 16) {
-                  let position = lane / channels, channel = lane - position * channels
-                  // Depthwise: the lane's own channel.
-                  let source = kind == .depthwise ? channel : input * depth + k
-                  var value: Float = 0
-                  if lane < lanes && source < sources {
-                    let ky = row[position / across], kx = column[position % across]
-                    let output = isTransposed ? source : channel, c = isTransposed ? channel : source
-                    if ky >= 0 && kx >= 0 && output / outputsPerGroup == c / perGroup {
-                      value = weights[(output * perGroup + c % perGroup) * area + ky * kw + kx]
-                      if let scale { value *= scale[output] }
-                    }
-                  }
-                  p[0] = value
-                  p += 1
+                let source = input * depth + k
+                if kind == .depthwise {
+                  write(nil, row, column)
+                } else if source < sources.count {
+                  write(sources[source], row, column)
+                } else {
+                  p.update(repeating: 0, count: count)
+                  p += count
                 }
               }
             }

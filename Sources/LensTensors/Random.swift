@@ -16,10 +16,17 @@ public struct Random: RandomNumberGenerator, Sendable {
     return z ^ (z >> 31)
   }
 
+  /// The generator as it is after so many draws.
+  public func after(_ draws: Int) -> Random {
+    var random = self
+    random.state &+= UInt64(truncatingIfNeeded: draws) &* 0x9E37_79B9_7F4A_7C15
+    return random
+  }
+
   /// Uniform in 0..<1, 24 bits.
   public mutating func uniform() -> Float { Float(next() >> 40) * 0x1p-24 }
 
-  /// Normal with mean 0 and deviation 1 (Box & Muller, 1958).
+  /// Normal with mean 0 and deviation 1 (Box & Muller, 1958); two draws.
   public mutating func normal() -> Float {
     let radius = (-2 * log(1 - Double(uniform()))).squareRoot()
     return Float(radius * cos(2 * .pi * Double(uniform())))

@@ -54,6 +54,16 @@ import Testing
     #expect(known.map { _ in random.next() } == known)
   }
 
+  @Test func drawsCanBeSkipped() {
+    var random = Random(seed: 5)
+    for draws in 0..<4 {
+      var ahead = Random(seed: 5).after(draws)
+      var here = random
+      #expect(ahead.next() == here.next())
+      _ = random.next()
+    }
+  }
+
   @Test func noiseHasItsMeanAndDeviation() {
     var random = Random(seed: 3)
     let values = Tensor.normal([100_000], deviation: 2, using: &random).values.map(Double.init)

@@ -30,9 +30,10 @@ public final class ONNXModel: GraphSource {
   /// - Throws: `LensError`: `.notFound` and `.io` for files that cannot be read, `.unsupportedOperator` with all operators that
   ///   are not among those cnnlens runs, `.malformedModel` for everything a file can have wrong.
   public static func read(path: String) throws -> ONNXModel {
-    let file = try MappedFile(path: path, limit: Limits.fileBytes)
-    return try withExtendedLifetime(file) {
-      try read(file.bytes, name: path.lastPathComponent, external: ExternalData(folder: path.parentPath))
+    try read(path.lastPathComponent, external: ExternalData(folder: path.parentPath)) {
+      // The file is let go before its weights are copied once more.
+      let file = try MappedFile(path: path, limit: Limits.fileBytes)
+      return try withExtendedLifetime(file) { (try parse(file.bytes), file.bytes.count) }
     }
   }
 
@@ -41,16 +42,19 @@ public final class ONNXModel: GraphSource {
     guard bytes.count <= Limits.fileBytes else {
       throw LensError(.malformedModel, "\(name): \(bytes.count) bytes are more than the \(Limits.fileBytes) that can be read")
     }
-    return try read(bytes, name: name, external: nil)
+    return try read(name, external: nil) { (try parse(bytes), bytes.count) }
   }
 
   public static func read(bytes: [UInt8], name: String = "model") throws -> ONNXModel {
     try bytes.withUnsafeBytes { try read(bytes: $0, name: name) }
   }
 
-  private static func read(_ bytes: UnsafeRawBufferPointer, name: String, external: ExternalData?) throws -> ONNXModel {
+  private static func read(
+    _ name: String, external: ExternalData?, _ parsed: () throws -> (model: Onnx_ModelProto, byteCount: Int)
+  ) throws -> ONNXModel {
     do {
-      return try ONNXModel(parse(bytes), name: name, storedNumbers: bytes.count / 2, external: external)
+      let (model, byteCount) = try parsed()
+      return try ONNXModel(model, name: name, storedNumbers: byteCount / 2, external: external)
     } catch let error as LensError {
       // A file nobody has called yet cannot have been called wrongly.
       let code = [.shapeMismatch, .invalidArgument].contains(error.code) ? .malformedModel : error.code

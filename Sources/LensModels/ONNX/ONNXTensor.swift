@@ -121,18 +121,20 @@ struct ONNXTensorReader {
   /// Little-endian numbers; the caller has compared the count.
   private func constant(_ type: ONNXElementType, _ shape: Shape, _ bytes: UnsafeRawBufferPointer) -> ONNXConstant {
     func floats<T>(_: T.Type, _ convert: (T) -> Float) -> ONNXConstant {
-      var tensor = Tensor(shape)
-      tensor.withMutablePointer { p in
-        for i in 0..<shape.count { p[i] = convert(bytes.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: T.self)) }
-      }
-      return .floats(tensor)
+      .floats(
+        Tensor(shape) { p in
+          for i in 0..<shape.count { p[i] = convert(bytes.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: T.self)) }
+        })
     }
     func integers<T: FixedWidthInteger>(_: T.Type) -> ONNXConstant {
       .integers(
         shape, (0..<shape.count).map { Int64(clamping: bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: T.self)) })
     }
     return switch type {
-    case .float: floats(Float.self) { $0 }
+    case .float:
+      .floats(
+        Tensor(shape) { if let source = bytes.baseAddress { UnsafeMutableRawPointer($0).copyMemory(from: source, byteCount: bytes.count) } }
+      )
     case .double: floats(Double.self) { Float($0) }
     case .float16: floats(UInt16.self) { Float(half: $0) }
     case .bfloat16: floats(UInt16.self) { Float(brain: $0) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import LensEngine
+import LensKernels
 import LensTensors
 
 /// What is made of a method's maps for many noisy copies of a picture.
@@ -38,13 +39,11 @@ public func smoothGrad(
     while done < samples {
       let count = min(session.picturesPerPass(image.shape), samples - done)
       var noisy = picture.repeated(count)
-      noisy.withMutablePointer { p in
-        for i in 0..<count * values.count { p[i] += deviation * random.normal() }
-      }
+      noisy.withMutablePointer { addNoise(to: $0, count * values.count, deviation: deviation, &random) }
       let result = try method(session, noisy, settled.objective)
       for k in 0..<count {
-        moments = (moments ?? Moments(result.map.single(0).shape)).adding(result.map.single(k))
-        if let native = result.native { nativeMoments = (nativeMoments ?? Moments(native.single(0).shape)).adding(native.single(k)) }
+        add(result.map.single(k), to: &moments)
+        if let native = result.native { add(native.single(k), to: &nativeMoments) }
       }
       layer = result.layer
       done += count
@@ -61,6 +60,21 @@ public func smoothGrad(
     .stacked(maps), scores: scores, targets: targets, layer: layer, native: natives.isEmpty ? nil : .stacked(natives))
 }
 
+/// The draws are those of one generator, whichever thread takes them.
+private func addNoise(to p: UnsafeMutablePointer<Float>, _ count: Int, deviation: Float, _ random: inout Random) {
+  let start = random
+  parallel(count, grain: 1 << 10) { range in
+    var random = start.after(2 * range.lowerBound)
+    for i in range { p[i] += deviation * random.normal() }
+  }
+  random = start.after(2 * count)
+}
+
+private func add(_ tensor: Tensor, to moments: inout Moments?) {
+  if moments == nil { moments = Moments(tensor.shape) }
+  moments!.add(tensor)
+}
+
 /// Mean and variance of tensors that come one by one (Welford, 1962), so that equal ones have the variance 0.
 private struct Moments {
   let shape: Shape
@@ -73,7 +87,7 @@ private struct Moments {
     (spread, squares) = (mean, mean)
   }
 
-  consuming func adding(_ tensor: Tensor) -> Moments {
+  mutating func add(_ tensor: Tensor) {
     count += 1
     tensor.withPointer { x in
       for i in mean.indices {
@@ -83,7 +97,6 @@ private struct Moments {
         squares[i] += value * value
       }
     }
-    return self
   }
 
   func summary(_ kind: NoiseSummary) -> Tensor {
