@@ -54,6 +54,10 @@ step "the contract"
 gcc -std=c11 -O1 -g -D_POSIX_C_SOURCE=200809L "${warnings[@]}" -o "$out/abi_test" $here/abi_test.c "${link[@]}"
 "$out/abi_test" "$here/../Goldens/networks/plain/torchscript.onnx"
 
+step "walks keep their buffers"
+gcc -std=c11 -O1 -g -D_POSIX_C_SOURCE=200809L "${warnings[@]}" -o "$out/steady_state_test" $here/steady_state_test.c "${link[@]}"
+"$out/steady_state_test" "$here/../Goldens/networks/plain/torchscript.onnx"
+
 step "the examples"
 model=python/src/cnnlens/data/efficientnet-lite0.onnx
 gcc -std=c99 "${warnings[@]}" -o "$out/saliency" CInterface/examples/saliency.c "${link[@]}"

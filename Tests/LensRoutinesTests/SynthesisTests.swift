@@ -267,6 +267,19 @@ private func stridedNetwork() throws -> Network {
     #expect(x.values[..<10].filter { $0 > 4 } == [5, 6, 7, 8, 9] && x.values[15...].allSatisfy { $0 == 0 })
   }
 
+  @Test func selectionFindsWhatSortingWould() {
+    var random = Random(seed: 3)
+    for count in 1...24 {
+      // Few different numbers, so that many are equal.
+      let values = (0..<count).map { _ in Float(Int(random.uniform() * 6)) }
+      for rank in 0..<count {
+        var changed = values
+        #expect(changed.withUnsafeMutableBufferPointer { $0.baseAddress!.smallest(rank, of: count) } == values.sorted()[rank])
+        #expect(changed.sorted() == values.sorted())
+      }
+    }
+  }
+
   @Test func blurComesEverySoManyStepsAndKeepsAFlatPicture() throws {
     var x = noise(shape)
     let before = x.values

@@ -206,7 +206,7 @@ func attackEach(
     var single = goal
     single.classes = goal.classes.map { [$0.count == 1 ? $0[0] : $0[n]] }
     single.progress = goal.progress.map { progress in { progress(n &* $1 &+ $0, images &* $1, $2) } }
-    let victim = try Victim(session, image.picture(n), single, mayHaveReached: mayHaveReached)
+    let victim = try Victim(session, image.single(n), single, mayHaveReached: mayHaveReached)
     let result = try victim.result(isStopped ? victim.original : try attack(victim))
     isStopped = isStopped || victim.isStopped
     changed.withMutablePointer { y in result.images.withPointer { (y + n * count).update(from: $0, count: count) } }
@@ -215,12 +215,4 @@ func attackEach(
     queries += result.queries
   }
   return Adversarial(images: changed, classes: classes, success: success, queries: queries)
-}
-
-extension Tensor {
-  /// The `n`-th of a batch, as a batch of one.
-  func picture(_ n: Int) -> Tensor {
-    let count = count / shape.n
-    return withPointer { Tensor(shape.with(0, 1), Array(UnsafeBufferPointer(start: $0 + n * count, count: count))) }
-  }
 }

@@ -86,7 +86,7 @@ func attackFromOutside(
     defer { n += 1 }
     if victim.deceives(victim.originalScores[0]) { return victim.original }
     var random = Random(seed: goal.seed)
-    guard let first = try victim.mistaken(start?.picture(n), &random) else { return victim.original }
+    guard let first = try victim.mistaken(start?.single(n), &random) else { return victim.original }
     return try victim.smallestMultiple(of: attack(victim, first, &random) - victim.original)
   }
 }

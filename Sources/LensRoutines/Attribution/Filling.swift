@@ -46,7 +46,7 @@ extension Tensor {
   /// 1×C×H×W, the `n`-th of a batch.
   func single(_ n: Int) -> Tensor {
     let count = count / shape.n
-    return Tensor(shape.with(0, 1), Array(UnsafeBufferPointer(start: pointer + n * count, count: count)))
+    return withPointer { source in Tensor(shape.with(0, 1)) { $0.update(from: source + n * count, count: count) } }
   }
 
   /// N×C×H×W under a Gaussian, cut off at three deviations; at the border the mean is over what there is.

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A walk along a gradient keeps its buffers: after its first steps no memory of a picture's size is asked for.
+ * steady_state_test MODEL.onnx, a model with one 4-D input and class scores.
+ *
+ * The program's own malloc stands in front of the C library's, for the library as well, and counts. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cnnlens.h"
+
+extern void *__libc_malloc(size_t);
+extern void *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t);
+extern void *__libc_memalign(size_t, size_t);
+
+/* Half a plane of the picture; tables with an entry for each row or column are below it. L-BFGS collects ten pairs first. */
+enum { SIDE = 64, LARGE = SIDE * SIDE * 4 / 2, WARM_UP = 12, STEPS = 24 };
+static volatile int64_t large_blocks;
+
+static void count(size_t size)
+{
+    if (size >= LARGE)
+        __atomic_add_fetch(&large_blocks, 1, __ATOMIC_RELAXED);
+}
+
+void *malloc(size_t size)
+{
+    count(size);
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t number, size_t size)
+{
+    count(number * size);
+    return __libc_calloc(number, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    count(size);
+    return __libc_realloc(old, size);
+}
+
+int posix_memalign(void **out, size_t alignment, size_t size)
+{
+    count(size);
+    *out = __libc_memalign(alignment, size);
+    return *out ? 0 : ENOMEM;
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    count(size);
+    return __libc_memalign(alignment, size);
+}
+
+typedef struct {
+    int64_t at_warm_up, at_end, calls;
+} tally;
+
+static int32_t watch(int64_t step, int64_t steps, float value, void *payload)
+{
+    tally *it = payload;
+    (void)steps, (void)value;
+    it->calls++;
+    if (step == WARM_UP)
+        it->at_warm_up = large_blocks;
+    it->at_end = large_blocks;
+    return 0;
+}
+
+static int failed;
+
+static void judge(const char *name, cnnlens_status status, const tally *it)
+{
+    int64_t new_blocks = it->at_end - it->at_warm_up;
+    if (status != CNNLENS_OK || it->calls < STEPS || it->at_warm_up == 0 || new_blocks != 0) {
+        printf("steady_state_test: %s: status %d (\"%s\"), %lld calls, %lld blocks of %d bytes or more after step %d\n",
+               name, (int)status, cnnlens_last_error(), (long long)it->calls, (long long)new_blocks, LARGE, WARM_UP);
+        failed++;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    cnnlens_model *network, *model;
+    cnnlens_session *session;
+    cnnlens_objective *objective;
+    cnnlens_array picture = { NULL, 0, { 0 } }, out, code = { NULL, 0, { 0 } };
+    const char *layers[1] = { "logits" };
+    int64_t class = 1, axis, pixel, pixels = 1;
+
+    if (argc != 2 || cnnlens_model_open(&network, argv[1]) != CNNLENS_OK) {
+        fprintf(stderr, "usage: steady_state_test MODEL.onnx (%s)\n", cnnlens_last_error());
+        return 2;
+    }
+    if (cnnlens_model_seeing_images(&model, network, NULL) != CNNLENS_OK ||
+        cnnlens_model_input_shape(&picture, model, 0) != CNNLENS_OK ||
+        cnnlens_session_new(&session, model) != CNNLENS_OK ||
+        cnnlens_objective_logit(&objective, &class, 1) != CNNLENS_OK) {
+        fprintf(stderr, "steady_state_test: %s\n", cnnlens_last_error());
+        return 2;
+    }
+    for (axis = 0; axis < 4; axis++) {
+        if (picture.shape[axis] < 0)
+            picture.shape[axis] = axis >= 2 ? SIDE : 1;
+        pixels *= picture.shape[axis];
+    }
+    picture.data = malloc(sizeof(float) * (size_t)pixels);
+    for (pixel = 0; pixel < pixels; pixel++)
+        picture.data[pixel] = (float)(pixel * 37 % 101) / 101.0f;
+    out = picture;
+    out.data = malloc(sizeof(float) * (size_t)pixels);
+
+    for (int preset = CNNLENS_CLASS_MODEL_SIMONYAN; preset <= CNNLENS_CLASS_MODEL_YOSINSKI4; preset++) {
+        cnnlens_class_model_options options = CNNLENS_CLASS_MODEL_OPTIONS_INIT;
+        tally it = { 0, 0, 0 };
+        (options.preset = preset, options.steps = STEPS, options.progress = watch, options.payload = &it);
+        judge("class model", cnnlens_class_model(&out, session, &class, 1, &options), &it);
+    }
+    for (int parameterization = CNNLENS_PARAM_PIXELS; parameterization <= CNNLENS_PARAM_CPPN; parameterization++) {
+        for (int optimizer = CNNLENS_OPTIMIZER_GRADIENT; optimizer <= CNNLENS_OPTIMIZER_LBFGS; optimizer++) {
+            cnnlens_visualize_options options = CNNLENS_VISUALIZE_OPTIONS_INIT;
+            tally it = { 0, 0, 0 };
+            (options.parameterization = parameterization, options.optimizer = optimizer, options.steps = STEPS);
+            (options.transforms = optimizer != CNNLENS_OPTIMIZER_LBFGS, options.redirected_steps = 2);
+            (options.progress = watch, options.payload = &it);
+            judge("visualisation", cnnlens_visualize(&out, session, objective, &options), &it);
+        }
+    }
+    if (cnnlens_layer_shape(&code, session, layers, 1, &picture, 1) == CNNLENS_OK) {
+        cnnlens_invert_options options = CNNLENS_INVERT_OPTIONS_INIT;
+        tally it = { 0, 0, 0 };
+        code.data = malloc(sizeof(float) * (size_t)(code.shape[0] * code.shape[1]));
+        (options.steps = STEPS, options.progress = watch, options.payload = &it);
+        if (cnnlens_run(&code, session, layers, 1, &picture, 1) != CNNLENS_OK)
+            failed++;
+        judge("inversion", cnnlens_invert(&out, session, "logits", &code, &options), &it);
+    }
+    {
+        cnnlens_deepdream_options options = CNNLENS_DEEPDREAM_OPTIONS_INIT;
+        tally it = { 0, 0, 0 };
+        (options.octaves = 1, options.steps = STEPS, options.jitter = 4, options.progress = watch,
+         options.payload = &it);
+        judge("dream", cnnlens_deepdream(&out, session, &picture, objective, &options), &it);
+    }
+    cnnlens_objective_free(objective);
+    cnnlens_session_free(session);
+    cnnlens_model_free(model);
+    cnnlens_model_free(network);
+    return failed != 0;
+}
