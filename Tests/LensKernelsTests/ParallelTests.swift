@@ -30,6 +30,62 @@ extension ThreadTests {
       }
     }
 
+    @Test func piecesAreNoSmallerThanAsked() {
+      defer { Threads.count = Threads.available }
+      for threads in 1...5 {
+        Threads.count = threads
+        for count in [1, 7, 50, 99, 1000, 65_537] {
+          for grain in [1, 2, 10, 50, 1000] {
+            let least = Atomic<Int>(.max)
+            parallel(count, grain: grain) { least.min($0.count, ordering: .relaxed) }
+            #expect(least.load(ordering: .relaxed) >= min(grain, count))
+          }
+        }
+      }
+    }
+
+    /// The first piece ends only when everything else has been done, which its thread's share is most of.
+    @Test func othersTakeOverWhatASlowThreadHasNotBegun() {
+      defer { Threads.count = Threads.available }
+      for threads in 2...4 {
+        Threads.count = threads
+        let done = Atomic<Int>(0), first = Atomic<Int>(0)
+        let deadline = time(nil) + 60
+        parallel(64) { range in
+          if range.contains(0) {
+            first.store(range.count, ordering: .relaxed)
+            while done.load(ordering: .acquiring) < 64 - range.count, time(nil) < deadline { sched_yield() }
+          }
+          done.add(range.count, ordering: .releasing)
+        }
+        #expect(done.load(ordering: .relaxed) == 64 && first.load(ordering: .relaxed) < 64 / threads && time(nil) < deadline)
+      }
+    }
+
+    @Test func aSlotIsUsedByOneThreadAtATime() {
+      defer { Threads.count = Threads.available }
+      Threads.count = 4
+      final class Slots: Sendable { let a = Atomic<Int>(0), b = Atomic<Int>(0), c = Atomic<Int>(0), d = Atomic<Int>(0) }
+      let slots = Slots(), clashes = Atomic<Int>(0)
+      for _ in 0..<200 {
+        parallelParts(40, 4) { slot, _ in
+          func enter(_ users: borrowing Atomic<Int>) {
+            if users.add(1, ordering: .sequentiallyConsistent).newValue != 1 { clashes.add(1, ordering: .relaxed) }
+            sched_yield()
+            users.subtract(1, ordering: .sequentiallyConsistent)
+          }
+          switch slot {
+          case 0: enter(slots.a)
+          case 1: enter(slots.b)
+          case 2: enter(slots.c)
+          case 3: enter(slots.d)
+          default: clashes.add(1, ordering: .relaxed)
+          }
+        }
+      }
+      #expect(clashes.load(ordering: .relaxed) == 0)
+    }
+
     @Test func nestedRegionsRun() {
       defer { Threads.count = Threads.available }
       Threads.count = 3
