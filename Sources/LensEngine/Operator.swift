@@ -96,8 +96,13 @@ public struct Stage: Sendable {
   public var isView: Bool
   /// Backward respects `BackwardPass.accumulates`; otherwise it always adds, to memory the session has zeroed.
   public var overwrites: Bool
-  /// Inputs whose gradient is the output's as it is, so that both may have one memory.
+  /// Where in the output each input lies as it is, in floats, each at the beginning of a cache line: forward copies only those that are
+  /// not there already. Empty: nowhere.
+  public var parts: [Int] = []
+  /// Inputs whose gradient is the output's as it is, or their part of that, so that both may have one memory.
   public var passes: [Int] = []
+  /// Backward that accumulates adds to each number, once, what it would otherwise have written.
+  public var addsOnce = false
   /// Backward is `BackwardPass.gates` applied to the output's gradient, and forward writes them: a clamp.
   public var isGate = false
   /// Backward respects `BackwardPass.inputGates`.
@@ -137,7 +142,7 @@ public struct Stage: Sendable {
   /// The same with another backward, of which nothing is known.
   func withBackward(replacedBy rule: (Stage) throws -> Stage) rethrows -> Stage {
     var stage = try rule(self)
-    (stage.passes, stage.isGate, stage.closesInputGates) = ([], false, false)
+    (stage.passes, stage.addsOnce, stage.isGate, stage.closesInputGates) = ([], false, false, false)
     return stage
   }
 }

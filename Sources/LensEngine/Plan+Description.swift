@@ -9,7 +9,7 @@ extension Plan: CustomStringConvertible {
       row(of: steps[index], output: steps[index].backward.inputGradients.first { $0 >= 0 })
         + (steps[index].gate.map { ", gated by \(steps[$0].name)" } ?? "")
     }
-    let kept = slots.filter { $0.role == .value && $0.alive.upperBound > forwardOrder.count || $0.role == .auxiliary }
+    let kept = slots.filter { $0.place == nil && ($0.role == .value && $0.alive.upperBound > forwardOrder.count || $0.role == .auxiliary) }
     let keptBytes = kept.reduce(0) { $0 + 4 * $1.count }
     return """
       \(request.inputs.map(\.description).joined(separator: ", ")): arena \(4 * arenaCount / 1024) kB, kept for the way back \(keptBytes / 1024) kB

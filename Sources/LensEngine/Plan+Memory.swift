@@ -4,14 +4,17 @@ import LensTensors
 
 extension Plan {
   /// Decides what runs when, what must be kept for how long, and where it lies.
-  mutating func placeMemory(_ flow: GradientFlow? = nil, constants tensors: [Int: Tensor], inPlace: Bool = true) {
+  mutating func placeMemory(_ flow: GradientFlow? = nil, constants tensors: [Int: Tensor], shares: Bool = true) {
     let flow = flow ?? GradientFlow(self)
     forwardOrder = steps.indices.filter { !steps[$0].inputs.isEmpty && !steps[$0].stage.isView && !steps[$0].isAbsorbed }
     backwardOrder = flow.order.filter { flow.hasWork(steps[$0], $0) }
     cleared = [[Int]](repeating: [], count: backwardOrder.count + 1)
 
     placeValues(constants: tensors)
-    if inPlace { shareInPlace() }
+    if shares {
+      joinParts()
+      shareInPlace()
+    }
     placeGradients(flow)
     placeAuxiliaries()
     assignOffsets()
@@ -25,8 +28,10 @@ extension Plan {
     return slots.count - 1
   }
 
+  /// Makes a slot hold at a time. One that nothing has used is alive at the end only.
   private mutating func extend(_ slot: Int, to time: Int) {
-    slots[slot].alive = min(slots[slot].alive.lowerBound, time)...max(slots[slot].alive.upperBound, time)
+    let alive = slots[slot].alive
+    slots[slot].alive = alive.lowerBound == endTime ? time...time : min(alive.lowerBound, time)...max(alive.upperBound, time)
   }
 
   private mutating func placeValues(constants tensors: [Int: Tensor]) {
@@ -57,12 +62,55 @@ extension Plan {
     for index in taps { extend(valueSlots[index], to: endTime) }
   }
 
+  /// Where a slot's floats are: in which slot with memory of its own, and how many floats in.
+  private func place(of slot: Int) -> (host: Int, offset: Int) { slots[slot].place ?? (slot, 0) }
+
+  /// Lets values be written where a concatenation is to have them.
+  ///
+  /// From last to first: where each begins like the next one (DenseNet), the last has all the values, and the others find
+  /// theirs side by side. Results stay in memory of their own, which may be the caller's.
+  private mutating func joinParts() {
+    let results = Set(taps.map { valueSlots[$0] })
+    for index in forwardOrder.reversed() where !steps[index].stage.parts.isEmpty {
+      let inputs = steps[index].forward.inputs, parts = steps[index].stage.parts, output = steps[index].forward.output
+      let first = place(of: inputs[0])
+      if slots[output].place == nil, !results.contains(output),
+        zip(inputs, parts).allSatisfy({ place(of: $0) == (first.host, first.offset + $1) })
+      {
+        slots[output].place = first
+        continue
+      }
+      let whole = place(of: output)
+      for (position, input) in inputs.enumerated()
+      where slots[input].role == .value && slots[input].place == nil && !results.contains(input) && input != whole.host {
+        let step = steps[steps[index].inputs[position]]
+        guard slots[input].count == step.layout.floatCount(of: step.shape) else { continue }
+        slots[input].place = (whole.host, whole.offset + parts[position])
+      }
+    }
+  }
+
+  /// Whether what is in a slot's memory is of use to another slot at a time or later.
+  private func isShared(_ slot: Int, at time: Int) -> Bool {
+    let own = place(of: slot)
+    return slots.indices.contains { other in
+      let place = place(of: other)
+      return other != slot && place.host == own.host && slots[other].alive.upperBound >= time
+        && place.offset < own.offset + slots[slot].count && own.offset < place.offset + slots[other].count
+    }
+  }
+
   /// Lets element-wise stages write over an input that nobody reads again.
   private mutating func shareInPlace() {
     for (time, index) in forwardOrder.enumerated() where steps[index].stage.runsInPlace && steps[index].call == nil {
       let source = steps[index].forward.inputs[0], target = steps[index].forward.output
-      guard slots[source].role == .value, slots[source].alive.upperBound == time, slots[source].count == slots[target].count
+      guard slots[source].role == .value, slots[source].alive.upperBound == time, slots[source].count == slots[target].count,
+        !isShared(source, at: time)
       else { continue }
+      if let place = slots[target].place {
+        guard slots[source].place == nil, !slots.contains(where: { $0.place?.host == source }) else { continue }
+        (slots[source].place, slots[target].place) = (place, nil)
+      }
       extend(source, to: slots[target].alive.upperBound)
       slots[target].role = .external  // nobody refers to it any more
       for other in steps.indices {
@@ -78,15 +126,21 @@ extension Plan {
   private mutating func placeGradients(_ flow: GradientFlow) {
     gradientSlots = [Int?](repeating: nil, count: steps.count)
     for index in steps.indices.reversed() where flow.isSeeded[index] || wrt.contains(index) {
-      let count = steps[index].layout.floatCount(of: steps[index].shape)
-      gradientSlots[index] =
-        flow.lender[index].map { gradientSlots[$0.step]! } ?? addSlot(steps[index].name, .gradient, count, alive: endTime...endTime)
+      let count = steps[index].layout.floatCount(of: steps[index].shape), place = flow.place[index]
+      let host = place.owner == index ? nil : gradientSlots[place.owner]!
+      if let host, place.offset == 0, slots[host].count == count {
+        gradientSlots[index] = host
+      } else {
+        let slot = addSlot(steps[index].name, .gradient, count, alive: endTime...endTime)
+        slots[slot].place = host.map { ($0, place.offset) }
+        gradientSlots[index] = slot
+      }
     }
-    var isWritten = flow.lender.map { $0 != nil }
+    var isWritten = steps.indices.map { flow.isThere($0) }
     for index in seeds where !isWritten[index] {
       cleared[0].append(gradientSlots[index]!)
       isWritten[index] = true
-      slots[gradientSlots[index]!].alive = objectiveTime...objectiveTime
+      extend(gradientSlots[index]!, to: objectiveTime)
     }
     for (position, index) in backwardOrder.enumerated() {
       let time = objectiveTime + 1 + position
@@ -94,15 +148,12 @@ extension Plan {
       ports.outputGradient = gradientSlots[index]!
       extend(ports.outputGradient, to: time)
       for (position, input) in steps[index].inputs.enumerated() {
-        guard flow.needsGradient[input], flow.lender[input] != .init(index, position), let slot = gradientSlots[input] else {
+        guard flow.isMoved(to: input, by: .init(index, position)), let slot = gradientSlots[input] else {
           ports.inputGradients.append(-1)
           ports.accumulates.append(true)
           continue
         }
-        if !isWritten[input] {
-          if !steps[index].stage.overwrites { cleared[time - objectiveTime].append(slot) }
-          slots[slot].alive = time...time
-        }
+        if !isWritten[input], !steps[index].stage.overwrites { cleared[time - objectiveTime].append(slot) }
         ports.inputGradients.append(slot)
         ports.accumulates.append(isWritten[input] || !steps[index].stage.overwrites)
         isWritten[input] = true
@@ -112,7 +163,10 @@ extension Plan {
     }
     for index in wrt {
       let slot = gradientSlots[index]!
-      if !isWritten[index] { cleared[0].append(slot); slots[slot].alive = objectiveTime...endTime }
+      if !isWritten[index] {
+        cleared[0].append(slot)
+        extend(slot, to: objectiveTime)
+      }
       isWritten[index] = true
       extend(slot, to: endTime)
     }
@@ -138,9 +192,16 @@ extension Plan {
     }
   }
 
-  /// Largest first, each at the lowest address where no slot alive at the same time lies.
+  /// Largest first, each at the lowest address where no slot alive at the same time lies. Those that lie in another's memory keep it
+  /// alive and go with it.
   private mutating func assignOffsets() {
-    let order = slots.indices.filter { slots[$0].role != .external }.sorted { slots[$0].extent > slots[$1].extent }
+    let guests = slots.indices.filter { slots[$0].place != nil }
+    for guest in guests where slots[guest].alive.lowerBound < endTime {
+      extend(slots[guest].place!.host, to: slots[guest].alive.lowerBound)
+      extend(slots[guest].place!.host, to: slots[guest].alive.upperBound)
+    }
+    let hosts = slots.indices.filter { slots[$0].role != .external && slots[$0].place == nil }
+    let order = hosts.sorted { slots[$0].extent > slots[$1].extent }
     var placed: [Int] = []  // by offset
     for index in order {
       let count = slots[index].extent
@@ -154,6 +215,7 @@ extension Plan {
       let position = placed.firstIndex { slots[$0].offset > offset } ?? placed.count
       placed.insert(index, at: position)
     }
+    for guest in guests { slots[guest].offset = slots[slots[guest].place!.host].offset + slots[guest].place!.offset }
   }
 }
 

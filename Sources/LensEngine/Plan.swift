@@ -36,6 +36,8 @@ public struct Plan: Sendable {
     public internal(set) var lanes = 1
     public internal(set) var offset = 0
     public internal(set) var alive: ClosedRange<Int>
+    /// The slot in whose memory it lies, and how many floats in, in every lane; nil for one with memory of its own.
+    public internal(set) var place: (host: Int, offset: Int)?
   }
 
   /// A node of the graph, or a change of layout between two, with the memory of its calls.
@@ -117,7 +119,7 @@ extension Plan {
       closeGates(flow)
       flow.share(steps, wrt: wrt, seeds: seeds)
     }
-    placeMemory(flow, constants: lowering.constants, inPlace: !literally)
+    placeMemory(flow, constants: lowering.constants, shares: !literally)
   }
 }
 
@@ -214,7 +216,7 @@ private struct Lowering {
 extension Stage {
   /// Makes backward that of a view: the gradient goes through as it is.
   mutating func passGradient(_ count: Int) {
-    (overwrites, passes) = (true, [0])
+    (overwrites, passes, addsOnce) = (true, [0], true)
     backward = { pass in
       guard let gradient = pass.inputGradient(0) else { return }
       let given = pass.outputGradient
@@ -224,11 +226,13 @@ extension Stage {
 
   /// The same values in another layout.
   static func rearranging(_ shape: Shape, from source: Layout, to target: Layout) -> Stage {
-    Stage(output: shape, overwrites: true) { pass in
+    var stage = Stage(output: shape, overwrites: true) { pass in
       reorder(pass.input(0), source, to: pass.output, target, shape: shape, accumulates: false)
     } backward: { pass in
       guard let gradient = pass.inputGradient(0) else { return }
       reorder(pass.outputGradient, target, to: gradient, source, shape: shape, accumulates: pass.accumulates(0))
     }
+    stage.addsOnce = true
+    return stage
   }
 }

@@ -13,6 +13,8 @@ final class Prepared {
   let forward: [@Sendable (ForwardPass) -> Void]
   /// For each result (gradients, then activations): the slot that is the caller's memory, or nil where it is copied at the end.
   private let written: [Int?]
+  /// Slots in the memory of others.
+  private let guests: [(slot: Int, host: Int, offset: Int)]
 
   init(_ plan: Plan) {
     self.plan = plan
@@ -22,10 +24,11 @@ final class Prepared {
     }
     // A result is written in place if its slot holds nothing else: not an input, a constant or another result.
     var taken = Set<Int>()
+    guests = plan.slots.enumerated().compactMap { index, slot in slot.place.map { (index, $0.host, $0.offset) } }
     written =
       (plan.wrt.map { (plan.gradientSlots[$0]!, plan.steps[$0].layout) } + plan.taps.map { (plan.valueSlots[$0], plan.steps[$0].layout) })
       .map { slot, layout in
-        plan.slots[slot].role != .external && layout == .plain && taken.insert(slot).inserted ? slot : nil
+        plan.slots[slot].role != .external && plan.slots[slot].place == nil && layout == .plain && taken.insert(slot).inserted ? slot : nil
       }
   }
 
@@ -42,6 +45,7 @@ final class Prepared {
       for (position, memory) in results.enumerated() {
         if let slot = written[position] { slots[slot] = memory + offset(of: position, lane, groups) }
       }
+      for (slot, host, offset) in guests { slots[slot] = slots[host] + offset }
     }
   }
 

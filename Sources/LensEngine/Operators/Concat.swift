@@ -30,10 +30,11 @@ public struct Concat: Operator {
     let lengths = Table(extents.map { $0.count(axis..<$0.rank) })
     let starts = Table(extents.indices.map { extents[..<$0].reduce(0) { $0 + $1.count(axis..<$1.rank) } })
     let total = extents.reduce(0) { $0 + $1.count(axis..<$1.rank) }
-    return Stage(output: output, overwrites: true) { pass in
+    var stage = Stage(output: output, overwrites: true) { pass in
       let y = pass.output
       for i in 0..<lengths.count {
         let x = pass.input(i), length = lengths.base[i], start = starts.base[i]
+        if x == UnsafePointer(y + start) { continue }  // written there to begin with
         parallel(outer, grain: max(1, (1 << 14) / max(length, 1))) { rows in
           for row in rows { (y + row * total + start).update(from: x + row * length, count: length) }
         }
@@ -50,5 +51,10 @@ public struct Concat: Operator {
         }
       }
     }
+    stage.addsOnce = true
+    if outer == 1, extents.indices.allSatisfy({ starts.base[$0] % 16 == 0 }) {
+      (stage.parts, stage.passes) = (extents.indices.map { starts.base[$0] }, Array(extents.indices))
+    }
+    return stage
   }
 }

@@ -25,7 +25,7 @@ extension Stage {
       Elementwise.gate(pass.outputGradient, pass.gates, to: dx, accumulates: pass.accumulates(0), count)
     }
     stage.joins = Ending(lower: lower, upper: upper)
-    stage.isGate = true
+    (stage.isGate, stage.addsOnce) = (true, true)
     return stage
   }
 }

@@ -19,7 +19,9 @@ public struct ScaleShift: Operator {
     guard shape.rank >= 2, shape.c == scale.count, shape.c == shift.count else {
       throw LensError(.shapeMismatch, "\(scale.count) scales and \(shift.count) shifts for a value of shape \(shape)")
     }
-    return layouts.output == .blocked ? blockedStage(shape) : plainStage(shape)
+    var stage = layouts.output == .blocked ? blockedStage(shape) : plainStage(shape)
+    stage.addsOnce = true
+    return stage
   }
 
   /// Sixteen pairs a block of channels.
