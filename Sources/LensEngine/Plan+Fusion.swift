@@ -53,15 +53,29 @@ extension Plan {
     }
   }
 
-  /// Lets the step that completes the gradient of a clamp's output apply the clamp's gates to it. The clamp itself then
-  /// only passes it on, so nobody may want to see it as it was.
+  /// Lets the step that completes the gradient of a clamp's output apply the clamp's gates to it; or the gates of several clamps, where
+  /// what it reads is they and nothing else, one after the other. The clamps themselves then only pass it on, so nobody may want
+  /// to see it as it was.
   mutating func closeGates(_ flow: GradientFlow) {
-    for index in flow.order where steps[index].stage.isGate && !wrt.contains(index) {
+    for index in flow.order where !wrt.contains(index) {
       guard let last = flow.contributions[index].last, steps[last.step].stage.closesInputGates, steps[last.step].inputs == [index]
       else { continue }
+      let clamps = steps[index].stage.isGate ? [index] : clampsJoined(by: index, flow)
+      guard !clamps.isEmpty else { continue }
       steps[last.step].gate = index
-      steps[index].stage.passGradient(steps[index].layout.floatCount(of: steps[index].shape))
+      for clamp in clamps { steps[clamp].stage.passGradient(steps[clamp].layout.floatCount(of: steps[clamp].shape)) }
     }
+  }
+
+  /// The inputs of a concatenation, if all are clamps that nothing else goes back through.
+  private func clampsJoined(by index: Int, _ flow: GradientFlow) -> [Int] {
+    let stage = steps[index].stage, inputs = steps[index].inputs
+    guard !stage.parts.isEmpty else { return [] }
+    let fits = inputs.enumerated().allSatisfy { position, input in
+      steps[input].stage.isGate && flow.contributions[input] == [.init(index, position)] && !wrt.contains(input) && !seeds.contains(input)
+        && stage.passes.contains(position) && stage.parts[position] % 32 == 0
+    }
+    return fits ? inputs : []
   }
 
   /// The forward call of a step that does the work of others before it.

@@ -54,7 +54,7 @@ public struct Plan: Sendable {
     /// Set where the forward call does the work of steps before it, which are absorbed.
     var call: Call?
     var isAbsorbed = false
-    /// The clamp whose output is the first input, where backward applies its gates.
+    /// The clamp whose output is the first input, or the concatenation of clamps, where backward applies its gates.
     var gate: Int?
     var forward = Ports()
     var backward = Ports()

@@ -54,4 +54,27 @@ private func denseBlock() throws -> Network {
     let batch = try session.plan(inputs: [[2, 3, 9, 7]], of: .half(.output), wrt: [.input])
     #expect(batch.slots.allSatisfy { $0.place == nil })
   }
+
+  @Test func clampsSideBySideAreGatedTogether() throws {
+    var random = Random(seed: 9)
+    let squeeze = convolution(3, 16, &random), one = convolution(16, 32, &random), other = convolution(16, 64, &random)
+    let next = convolution(96, 16, &random)
+    let network = Network(
+      try BuiltSource([[-1, 3, 9, 7]]) { shapes in
+        var graph = Graph()
+        let squeezed = try graph.add(ReLU(), [try graph.add(squeeze, [graph.addInput("x", shapes[0])], named: "squeeze")], named: "r")
+        let first = try graph.add(ReLU(), [try graph.add(one, [squeezed], named: "one")], named: "r1")
+        let second = try graph.add(ReLU(), [try graph.add(other, [squeezed], named: "other")], named: "r2")
+        let joined = try graph.add(Concat(axis: 1), [first, second], named: "joined")
+        graph.outputs = [try graph.add(next, [joined], named: "next")]
+        return graph
+      }, name: "fire")
+    let session = Session(network)
+    let backward = lines(try session.plan(inputs: [[1, 3, 9, 7]], of: .half(.output), wrt: [.input])).backward
+    #expect(backward.contains { $0.contains("gated by joined") })
+    #expect(!backward.contains { $0.contains("Relu") || $0.contains("Concat") })
+    // One that something else is asked of keeps its gates, and so do they all.
+    let watched = lines(try session.plan(inputs: [[1, 3, 9, 7]], of: .half(.output), wrt: [.input, "r1"])).backward
+    #expect(!watched.contains { $0.contains("gated by joined") } && watched.contains { $0.hasPrefix("  r2  ") })
+  }
 }
