@@ -114,6 +114,11 @@ public struct KernelTable: Sendable {
   public let planarTile: @Sendable (_ blocks: Int, _ pixels: Int) -> TileFunction
   /// Lane by lane: 16 channels times their own weights.
   public let depthwiseTile: @Sendable (_ pixels: Int) -> TileFunction
+  /// Vectors of neighbouring pixels in a tile of so many channels; 0 where there is no such tile.
+  public let turnedVectors: @Sendable (_ channels: Int) -> Int
+  /// Input pixels are neighbours and fill the vectors, products of a tap `depthStep` apart; each channel is a block of the
+  /// output, its pixels neighbours.
+  public let turnedTile: @Sendable (_ channels: Int) -> TileFunction
   public let winograd: WinogradTransforms
   public let pooling: PoolingLoops
   public let channels: ChannelLoops
@@ -151,7 +156,8 @@ public struct KernelTable: Sendable {
     name: String,
     blockedPixels: @escaping @Sendable (Int) -> Int, planarPixels: @escaping @Sendable (Int) -> Int, depthwisePixels: Int,
     blockedTile: @escaping @Sendable (Int, Int) -> TileFunction, planarTile: @escaping @Sendable (Int, Int) -> TileFunction,
-    depthwiseTile: @escaping @Sendable (Int) -> TileFunction, winograd: WinogradTransforms,
+    depthwiseTile: @escaping @Sendable (Int) -> TileFunction,
+    turnedVectors: @escaping @Sendable (Int) -> Int, turnedTile: @escaping @Sendable (Int) -> TileFunction, winograd: WinogradTransforms,
     pooling: PoolingLoops, channels: ChannelLoops,
     dotRows: Int, dotColumns: Int, dotTile: @escaping @Sendable (Int, Int) -> TileFunction,
     addRows: @escaping @Sendable (Floats, Floats, MutableFloats, Int, Int, Int) -> Void,
@@ -168,6 +174,7 @@ public struct KernelTable: Sendable {
     self.name = name
     (self.blockedPixels, self.planarPixels, self.depthwisePixels) = (blockedPixels, planarPixels, depthwisePixels)
     (self.blockedTile, self.planarTile, self.depthwiseTile) = (blockedTile, planarTile, depthwiseTile)
+    (self.turnedVectors, self.turnedTile) = (turnedVectors, turnedTile)
     (self.winograd, self.pooling, self.channels) = (winograd, pooling, channels)
     (self.dotRows, self.dotColumns, self.dotTile, self.addRows) = (dotRows, dotColumns, dotTile, addRows)
     (self.gatherVectors, self.scatterVectors) = (gatherVectors, scatterVectors)

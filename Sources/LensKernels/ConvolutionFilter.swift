@@ -76,7 +76,7 @@ protocol Packing: Hashable, Sendable {
 
 /// Which weight goes where for a `CorrelationPlan`.
 ///
-/// Lanes are output channels × positions (see `CorrelationPlan`). A weight is [group of lanes][input block][tap][16][lanes],
+/// Lanes are the channels of the output. A weight is [group of lanes][input block][tap][16][lanes],
 /// planar [group][input channel][tap][lanes], depthwise [block][tap][16].
 struct PackedShape: Packing {
   enum Kind: Hashable, Sendable { case blocked, planar, depthwise }
@@ -91,8 +91,8 @@ struct PackedShape: Packing {
   /// Input and output of the filter change places.
   var isTransposed: Bool
   var groups: [Group]
-  /// [tap][position] of the kernel's rows and columns, -1 where they do not meet.
-  var rows, columns: [[Int]]
+  /// The kernel's row and column of each tap.
+  var rows, columns: [Int]
 
   /// What one output or input channel contributes to the place of a weight, and to its value.
   private struct Channel {
@@ -113,7 +113,6 @@ struct PackedShape: Packing {
   func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, _ scale: [Float]?, into packed: MutableFloats) {
     let outputs = shape[0], perGroup = shape[1], kw = shape[3], area = shape[2] * shape[3]
     let outputsPerGroup = outputs / groupCount, inputs = perGroup * groupCount
-    let across = columns.first?.count ?? 1
     // A weight's place is the sum of what its output, its input and its tap contribute.
     func output(_ index: Int) -> Channel {
       Channel(place: index * perGroup * area, group: index / outputsPerGroup, factor: scale?[index] ?? 1)
@@ -126,20 +125,14 @@ struct PackedShape: Packing {
     parallel(groups.count) { range in
       for group in groups[range] {
         var p = packed + group.offset
-        let count = group.blocks * 16
-        // Lanes are [row][column][channel].
-        let here: [(channel: Channel, row: Int, column: Int)?] = (group.firstBlock * 16..<group.firstBlock * 16 + count).map { lane in
-          let position = lane / lanes.count
-          guard position < across * (rows.first?.count ?? 1) else { return nil }
-          return (lanes[lane % lanes.count], position / across, position % across)
-        }
+        let first = group.firstBlock * 16, count = group.blocks * 16
         /// The lanes' weights of one tap of one source; without a source those of the lane's own channel.
-        func write(_ source: Channel?, _ row: [Int], _ column: [Int]) {
+        func write(_ source: Channel?, _ tap: Int) {
           for i in 0..<count {
             var value: Float = 0
-            if let lane = here[i], row[lane.row] >= 0, column[lane.column] >= 0, (source ?? lane.channel).group == lane.channel.group {
-              value = weights[lane.channel.place + (source?.place ?? 0) + row[lane.row] * kw + column[lane.column]]
-              value *= lane.channel.factor * (source?.factor ?? 1)
+            if first + i < lanes.count, (source ?? lanes[first + i]).group == lanes[first + i].group {
+              let lane = lanes[first + i]
+              value = weights[lane.place + (source?.place ?? 0) + tap] * (lane.factor * (source?.factor ?? 1))
             }
             p[i] = value
           }
@@ -151,9 +144,9 @@ struct PackedShape: Packing {
               for k in 0..<depth {
                 let source = input * depth + k
                 if kind == .depthwise {
-                  write(nil, row, column)
+                  write(nil, row * kw + column)
                 } else if source < sources.count {
-                  write(sources[source], row, column)
+                  write(sources[source], row * kw + column)
                 } else {
                   p.update(repeating: 0, count: count)
                   p += count

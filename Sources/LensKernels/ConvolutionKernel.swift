@@ -50,7 +50,7 @@ public final class ConvolutionKernel: Sendable {
     (self.geometry, self.filter, self.kernels) = (geometry, filter, kernels)
     (self.inputLayout, self.outputLayout) = (inputLayout, outputLayout)
     forwardPlan = geometry.forwardPlan(inputLayout, kernels)
-    gradientPlans = inputLayout == .plain ? geometry.plainGradientPlans(kernels) : geometry.blockedGradientPlans(kernels)
+    gradientPlans = inputLayout == .plain ? [PlainGradientPlan(geometry, kernels)] : geometry.blockedGradientPlans(kernels)
     forwardWeights = try filter.packed(forwardPlan.packing)
     bias = filter.bias == nil ? nil : try filter.paddedBias()
     zeros = try FloatStorage(count: 4 * Layout.block)

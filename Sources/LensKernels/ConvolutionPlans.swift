@@ -40,12 +40,12 @@ extension ConvolutionGeometry {
     if inputLayout == .blocked, let winograd = WinogradPlan(self, isTransposed: false, kernels) { return winograd }
     let kind: PackedShape.Kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : .blocked
     let pack = packedShape(
-      kind, isTransposed: false, lanes: outputChannels, rows: (0..<kernel.h).map { [$0] }, columns: (0..<kernel.w).map { [$0] }, kernels)
+      kind, isTransposed: false, lanes: outputChannels, rows: Array(0..<kernel.h), columns: Array(0..<kernel.w), kernels)
     return CorrelationPlan(
       .init(
         kind: kind, n: n, inputs: kind == .planar ? inputChannels : Layout.blocks(inputChannels), inputH: h, inputW: w, step: stride,
         rows: (0..<kernel.h).map { $0 * dilation.h - padding.top }, columns: (0..<kernel.w).map { $0 * dilation.w - padding.left },
-        gridH: outputH, gridW: outputW, scatter: nil, outputH: outputH, outputW: outputW, pack: pack, kernels: kernels))
+        gridH: outputH, gridW: outputW, scatter: nil, pack: pack, kernels: kernels))
   }
 
   /// Input pixel i meets tap k where i + padding - k·dilation is a multiple s·o of the stride; o is the output pixel.
@@ -55,65 +55,39 @@ extension ConvolutionGeometry {
     var plans: [any ConvolutionPlan] = []
     for y in 0..<min(stride.h, h) {
       for x in 0..<min(stride.w, w) {
-        let rows = ConvolutionGeometry.taps(y..<(y + 1), kernel.h, stride.h, dilation.h, padding.top)
-        let columns = ConvolutionGeometry.taps(x..<(x + 1), kernel.w, stride.w, dilation.w, padding.left)
+        let rows = rowTaps(y), columns = columnTaps(x), kind: PackedShape.Kind = isDepthwise ? .depthwise : .blocked
         plans.append(
-          gradientPlan(
-            rows, columns, isDepthwise ? .depthwise : .blocked, lanes: inputChannels, step: Extent(1),
-            gridH: (h - y + stride.h - 1) / stride.h, gridW: (w - x + stride.w - 1) / stride.w,
-            scatter: stride == Extent(1) ? nil : .pixels(first: Extent(y, x), step: stride), kernels))
+          CorrelationPlan(
+            .init(
+              kind: kind, n: n, inputs: Layout.blocks(outputChannels), inputH: outputH, inputW: outputW, step: Extent(1),
+              rows: rows.map(\.offset), columns: columns.map(\.offset), gridH: (h - y + stride.h - 1) / stride.h,
+              gridW: (w - x + stride.w - 1) / stride.w,
+              scatter: stride == Extent(1) ? nil : .init(first: Extent(y, x), step: stride, h: h, w: w),
+              pack: packedShape(
+                kind, isTransposed: true, lanes: inputChannels, rows: rows.map(\.kernel), columns: columns.map(\.kernel), kernels),
+              kernels: kernels)))
       }
     }
     return plans
   }
 
-  /// Few channels would leave most of 16 lanes empty, so a grid point stands for a rectangle of pixels.
-  func plainGradientPlans(_ kernels: KernelTable) -> [any ConvolutionPlan] {
-    let step = Extent(stride.h == 1 && stride.w == 1 && inputChannels <= 4 ? 2 : 1)
-    let size = Extent(stride.h * step.h, stride.w * step.w)
-    let rows = ConvolutionGeometry.taps(0..<size.h, kernel.h, stride.h, dilation.h, padding.top)
-    let columns = ConvolutionGeometry.taps(0..<size.w, kernel.w, stride.w, dilation.w, padding.left)
-    return [
-      gradientPlan(
-        rows, columns, .blocked, lanes: inputChannels * size.h * size.w, step: step,
-        gridH: (h + size.h - 1) / size.h, gridW: (w + size.w - 1) / size.w,
-        scatter: .rectangles(step: size, channels: inputChannels), kernels)
-    ]
+  /// For the input rows (or columns) at `position` and multiples of the stride further on: the offsets of the output
+  /// rows that they meet, ascending, and by which row of the kernel.
+  func rowTaps(_ position: Int) -> [(offset: Int, kernel: Int)] {
+    ConvolutionGeometry.taps(position + padding.top, kernel.h, stride.h, dilation.h)
   }
-
-  /// For the input pixels at `positions` (and multiples of the stride further on): the offsets of the output pixels
-  /// that they meet, and by which kernel index (-1: by none).
-  private static func taps(_ positions: Range<Int>, _ kernel: Int, _ stride: Int, _ dilation: Int, _ padding: Int) -> [(
-    offset: Int, kernel: [Int]
-  )] {
-    var taps: [Int: [Int]] = [:]
-    for k in 0..<kernel {
-      for (index, position) in positions.enumerated() {
-        let distance = position + padding - k * dilation
-        guard distance.isMultiple(of: stride) else { continue }
-        taps[distance / stride, default: [Int](repeating: -1, count: positions.count)][index] = k
-      }
-    }
-    return taps.sorted { $0.key < $1.key }.map { (offset: $0.key, kernel: $0.value) }
+  func columnTaps(_ position: Int) -> [(offset: Int, kernel: Int)] {
+    ConvolutionGeometry.taps(position + padding.left, kernel.w, stride.w, dilation.w)
   }
-
-  private func gradientPlan(
-    _ rows: [(offset: Int, kernel: [Int])], _ columns: [(offset: Int, kernel: [Int])], _ kind: PackedShape.Kind, lanes: Int, step: Extent,
-    gridH: Int, gridW: Int, scatter: CorrelationPlan.Scatter?, _ kernels: KernelTable
-  ) -> CorrelationPlan {
-    CorrelationPlan(
-      .init(
-        kind: kind, n: n, inputs: Layout.blocks(outputChannels), inputH: outputH, inputW: outputW, step: step,
-        rows: rows.map(\.offset), columns: columns.map(\.offset), gridH: gridH, gridW: gridW, scatter: scatter, outputH: h, outputW: w,
-        pack: packedShape(kind, isTransposed: true, lanes: lanes, rows: rows.map(\.kernel), columns: columns.map(\.kernel), kernels),
-        kernels: kernels))
+  private static func taps(_ position: Int, _ kernel: Int, _ stride: Int, _ dilation: Int) -> [(offset: Int, kernel: Int)] {
+    (0..<kernel).reversed().map { (position - $0 * dilation, $0) }.filter { $0.0.isMultiple(of: stride) }.map { ($0.0 / stride, $0.1) }
   }
 
   /// Cuts the lanes into groups as wide as the register tile likes them, each with the inputs that it meets.
   ///
   /// Grouped convolutions with fewer than 16 channels a group meet whole blocks, and multiply by zeros.
   private func packedShape(
-    _ kind: PackedShape.Kind, isTransposed: Bool, lanes: Int, rows: [[Int]], columns: [[Int]], _ kernels: KernelTable
+    _ kind: PackedShape.Kind, isTransposed: Bool, lanes: Int, rows: [Int], columns: [Int], _ kernels: KernelTable
   ) -> PackedShape {
     let inputs = isTransposed ? outputChannels : inputChannels, outputs = isTransposed ? inputChannels : outputChannels
     let perGroup = outputs / groups

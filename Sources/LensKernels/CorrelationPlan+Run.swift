@@ -39,8 +39,8 @@ extension CorrelationPlan {
 
   /// Where the first point of a grid row lies in the output.
   private func place(_ plane: Int, _ row: Int) -> Int {
-    guard case .pixels(let first, let step) = spec.scatter else { return (plane * gridH + row) * gridW * 16 }
-    return ((plane * spec.outputH + row * step.h + first.h) * spec.outputW + first.w) * 16
+    guard let to = spec.scatter else { return (plane * gridH + row) * gridW * 16 }
+    return ((plane * to.h + row * to.step.h + to.first.h) * to.w + to.first.w) * 16
   }
 
   /// A band of one group of lanes: pass after pass over the inputs, tile after tile over the pixels.
@@ -54,10 +54,10 @@ extension CorrelationPlan {
     let inputPitch = (isInPlace ? 1 : window.pitch) * (spec.kind == .planar ? 1 : 16)
     var outputPitch = gridW * 16
     call.pointee.blockStep = (isStaged ? bandRows : gridH) * gridW * 16
-    if isStrided, case .pixels(_, let step) = spec.scatter {
-      outputPitch = step.h * spec.outputW * 16
-      call.pointee.blockStep = spec.outputH * spec.outputW * 16
-      call.pointee.pixelStep = step.w * 16
+    if isStrided, let to = spec.scatter {
+      outputPitch = to.step.h * to.w * 16
+      call.pointee.blockStep = to.h * to.w * 16
+      call.pointee.pixelStep = to.step.w * 16
     }
     let most =
       spec.kind == .blocked
@@ -148,33 +148,14 @@ extension CorrelationPlan {
     _ group: PackedShape.Group, _ staging: MutableFloats, _ image: Int, _ firstRow: Int, _ rows: Int, _ outputBlocks: Int,
     _ operands: ConvolutionOperands
   ) {
-    let h = spec.outputH, w = spec.outputW, blockStep = bandRows * gridW * 16
-    switch spec.scatter {
-    case nil: break
-    case .pixels(let first, let step):
-      for block in 0..<group.blocks {
-        let plane = (image * outputBlocks + group.firstBlock + block) * h * w
-        for row in 0..<rows {
-          let p = Floats(staging) + (block * blockStep + row * gridW * 16)
-          let q = plane + (((firstRow + row) * step.h + first.h) * w + first.w)
-          spec.kernels.scatterVectors(
-            p, operands.output + q * 16, step.w * 16, gridW, operands.accumulates, operands.gatedBy?.advanced(by: q))
-        }
-      }
-    case .rectangles(let step, let channels):
-      let lanes = step.h * step.w * channels
-      for lane in (group.firstBlock * 16)..<min(lanes, (group.firstBlock + group.blocks) * 16) {
-        let channel = lane % channels, across = lane / channels % step.w, down = lane / channels / step.w
-        let columns = (w - across + step.w - 1) / step.w
-        for row in 0..<rows where (firstRow + row) * step.h + down < h {
-          let p = staging + ((lane / 16 - group.firstBlock) * blockStep + row * gridW * 16 + lane % 16)
-          let q = operands.output + (((image * channels + channel) * h + (firstRow + row) * step.h + down) * w + across)
-          if operands.accumulates {
-            for x in 0..<columns { q[x &* step.w] += p[x &* 16] }
-          } else {
-            for x in 0..<columns { q[x &* step.w] = p[x &* 16] }
-          }
-        }
+    guard let to = spec.scatter else { return }
+    let blockStep = bandRows * gridW * 16
+    for block in 0..<group.blocks {
+      for row in 0..<rows {
+        let q = place(image * outputBlocks + group.firstBlock + block, firstRow + row)
+        spec.kernels.scatterVectors(
+          Floats(staging) + (block * blockStep + row * gridW * 16), operands.output + q, to.step.w * 16, gridW, operands.accumulates,
+          operands.gatedBy?.advanced(by: q / 16))
       }
     }
   }

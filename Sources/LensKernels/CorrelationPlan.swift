@@ -7,8 +7,7 @@ import LensTensors
 ///     out[y, x][lane] = Σ over inputs, row taps t, column taps u:
 ///                       in[input][y·step.h + rows[t], x·step.w + columns[u]] · w[lane][input][t, u]
 ///
-/// over a grid of y, x, where the input outside its bounds is 0. A lane is an output channel, or, when one grid point
-/// stands for a rectangle of `positions` outputs, (position, channel).
+/// over a grid of y, x, where the input outside its bounds is 0. A lane is an output channel.
 ///
 /// Tables are made here, once; running allocates nothing.
 struct CorrelationPlan: ConvolutionPlan {
@@ -22,18 +21,14 @@ struct CorrelationPlan: ConvolutionPlan {
     var gridH, gridW: Int
     /// Nil: grid points are neighbours in the output, whole blocks of 16 lanes.
     var scatter: Scatter?
-    /// Of the output, where there is a scatter.
-    var outputH, outputW: Int
     var pack: PackedShape
     var kernels: KernelTable
   }
 
-  /// Where lanes of a grid point go when they are not simply the next pixel.
-  enum Scatter: Sendable {
-    /// Blocked: grid point (y, x) is the pixel (y·step.h + first.h, x·step.w + first.w).
-    case pixels(first: ConvolutionGeometry.Extent, step: ConvolutionGeometry.Extent)
-    /// Plain: grid point (y, x) is a rectangle of step.h × step.w pixels; lanes are [row][column][channel].
-    case rectangles(step: ConvolutionGeometry.Extent, channels: Int)
+  /// Grid point (y, x) is the pixel (y·step.h + first.h, x·step.w + first.w) of an output of h × w.
+  struct Scatter: Sendable {
+    var first, step: ConvolutionGeometry.Extent
+    var h, w: Int
   }
 
   let spec: Spec
@@ -71,7 +66,7 @@ struct CorrelationPlan: ConvolutionPlan {
     let gridH = isInPlace ? spec.gridH * spec.gridW : spec.gridH, gridW = isInPlace ? 1 : spec.gridW
     (self.spec, self.isInPlace, self.gridH, self.gridW) = (spec, isInPlace, gridH, gridW)
     // Narrow grids are better off with all rows of a band as one run of tiles.
-    if case .pixels = spec.scatter { isStrided = spec.kind == .depthwise || gridW >= 12 } else { isStrided = false }
+    isStrided = spec.scatter != nil && (spec.kind == .depthwise || gridW >= 12)
     let groups = spec.pack.groups, taps = spec.rows.count * spec.columns.count, unit = spec.kind == .planar ? 1 : 16
     let largest = groups.map(\.blocks).max() ?? 1
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLensCPU
 import LensKernelTable
 
 @inline(never) func gatherVectors(_ source: Floats, _ step: Int, _ destination: MutableFloats, _ count: Int) {
@@ -67,9 +68,20 @@ import LensKernelTable
 ) {
   var start = 0
   while start < pixels {
-    let end = min(start &+ 64, pixels)
+    let end = min(start &+ 64, pixels), whole = accumulate ? start : start &+ (end &- start) & ~7
     var lane = 0
+    while lane &+ 4 <= planes {
+      var i = start
+      while i < whole {
+        lens_transpose(source + (i &* 16 &+ lane), destination + (lane &* planeStep &+ i), planeStep)
+        i &+= 8
+      }
+      lane &+= 4
+    }
+    let transposed = lane
+    lane = 0
     while lane < planes {
+      let start = lane < transposed ? whole : start
       let q = destination + lane &* planeStep
       var i = start
       if accumulate {

@@ -9,27 +9,33 @@ protocol WeightRow {
   static var blocks: Int { get }
   /// - step: floats from one block to the next
   init(_ p: Floats, _ step: Int)
+  /// Every vector is one of `blocks` numbers side by side, repeated.
+  init(each p: Floats)
 }
 
 struct Row1: WeightRow {
   let a: Vector
   static var blocks: Int { @inline(__always) get { 1 } }
   @inline(__always) init(_ p: Floats, _ step: Int) { a = load(p) }
+  @inline(__always) init(each p: Floats) { a = splat(p[0]) }
 }
 struct Row2: WeightRow {
   let a, b: Vector
   static var blocks: Int { @inline(__always) get { 2 } }
   @inline(__always) init(_ p: Floats, _ step: Int) { (a, b) = (load(p), load(p + step)) }
+  @inline(__always) init(each p: Floats) { (a, b) = (splat(p[0]), splat(p[1])) }
 }
 struct Row3: WeightRow {
   let a, b, c: Vector
   static var blocks: Int { @inline(__always) get { 3 } }
   @inline(__always) init(_ p: Floats, _ step: Int) { (a, b, c) = (load(p), load(p + step), load(p + 2 &* step)) }
+  @inline(__always) init(each p: Floats) { (a, b, c) = (splat(p[0]), splat(p[1]), splat(p[2])) }
 }
 struct Row4: WeightRow {
   let a, b, c, d: Vector
   static var blocks: Int { @inline(__always) get { 4 } }
   @inline(__always) init(_ p: Floats, _ step: Int) { (a, b, c, d) = (load(p), load(p + step), load(p + 2 &* step), load(p + 3 &* step)) }
+  @inline(__always) init(each p: Floats) { (a, b, c, d) = (splat(p[0]), splat(p[1]), splat(p[2]), splat(p[3])) }
 }
 
 protocol Tile {

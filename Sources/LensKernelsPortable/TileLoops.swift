@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLensCPU
 import LensKernelTable
 
 @inline(__always) private func started<T: Tile>(_: T.Type, _ call: UnsafePointer<TileCall>, _ output: MutableFloats) -> T {
@@ -79,6 +80,40 @@ import LensKernelTable
     finish(tile, call, y, addend, done &* T.pixels)
     x += T.pixels
     y += T.pixels &* call.pointee.pixelStep
+    done &+= 1
+  } while done < tiles
+}
+
+/// Vectors of neighbouring pixels times one weight for each block, which is a channel:
+/// y[block][16·vector + lane] += Σ over taps, Σ over k < depth: x[offsets[tap] + k·depthStep + 16·vector + lane] · w[tap][k][block].
+///
+/// Two tiles next to each other, each with its own loads: more sums would leave no registers to load weights only once.
+@inline(__always) func turned<T: Tile>(
+  _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
+) {
+  let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth, step = call.pointee.depthStep
+  let tiles = call.pointee.tiles
+  var x = x, y = y, done = 0
+  repeat {
+    let next = y + 16 &* T.pixels
+    var first = started(T.self, call, y), second = started(T.self, call, next)
+    var w = w, tap = 0
+    while tap < taps {
+      var p = x + offsets[tap], k = 0
+      repeat {
+        first.addLanes(p, 16, T.Row(each: w))
+        lens_in_order()
+        second.addLanes(p + 16 &* T.pixels, 16, T.Row(each: w))
+        w += T.Row.blocks
+        p += step
+        k &+= 1
+      } while k < depth
+      tap &+= 1
+    }
+    finish(first, call, y, addend, 2 &* done &* T.pixels)
+    finish(second, call, next, addend, (2 &* done &+ 1) &* T.pixels)
+    x += 32 &* T.pixels
+    y += 32 &* T.pixels
     done &+= 1
   } while done < tiles
 }

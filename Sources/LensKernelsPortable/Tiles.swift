@@ -21,6 +21,15 @@ import LensKernelTable
     default: 0
     }
   }
+  func turnedVectors(_ channels: Int) -> Int {
+    switch channels {
+    case 1: 8
+    case 2: 8
+    case 3: 8
+    case 4: 6
+    default: 0
+    }
+  }
   let depthwisePixels = 14
   let dotRows = 3, dotColumns = 4
 
@@ -97,6 +106,14 @@ import LensKernelTable
     default: { planar(X14<Leaf2>.self, $0, $1, $2, $3, $4) }
     }
   }
+  @inline(never) func turnedTile(_ channels: Int) -> TileFunction {
+    switch channels {
+    case 1: { turned(X4<Leaf1>.self, $0, $1, $2, $3, $4) }
+    case 2: { turned(X4<Leaf2>.self, $0, $1, $2, $3, $4) }
+    case 3: { turned(X4<Leaf3>.self, $0, $1, $2, $3, $4) }
+    default: { turned(X3<Leaf4>.self, $0, $1, $2, $3, $4) }
+    }
+  }
   @inline(never) func depthwiseTile(_ pixels: Int) -> TileFunction {
     switch pixels {
     case 1: { depthwise(Leaf1.self, $0, $1, $2, $3, $4) }
@@ -142,6 +159,14 @@ import LensKernelTable
   func planarPixels(_ blocks: Int) -> Int {
     blocks == 1 ? 6 : 0
   }
+  func turnedVectors(_ channels: Int) -> Int {
+    switch channels {
+    case 1: 6
+    case 2: 2
+    case 3: 2
+    default: 0
+    }
+  }
   let depthwisePixels = 7
   let dotRows = 2, dotColumns = 3
 
@@ -166,6 +191,13 @@ import LensKernelTable
     case (1, 4): { planar(X4<Leaf1>.self, $0, $1, $2, $3, $4) }
     case (1, 5): { planar(X5<Leaf1>.self, $0, $1, $2, $3, $4) }
     default: { planar(X6<Leaf1>.self, $0, $1, $2, $3, $4) }
+    }
+  }
+  @inline(never) func turnedTile(_ channels: Int) -> TileFunction {
+    switch channels {
+    case 1: { turned(X3<Leaf1>.self, $0, $1, $2, $3, $4) }
+    case 2: { turned(Leaf2.self, $0, $1, $2, $3, $4) }
+    default: { turned(Leaf3.self, $0, $1, $2, $3, $4) }
     }
   }
   @inline(never) func depthwiseTile(_ pixels: Int) -> TileFunction {
@@ -196,6 +228,9 @@ import LensKernelTable
   func planarPixels(_ blocks: Int) -> Int {
     blocks == 1 ? 3 : 0
   }
+  func turnedVectors(_ channels: Int) -> Int {
+    channels == 1 ? 2 : 0
+  }
   let depthwisePixels = 3
   let dotRows = 1, dotColumns = 2
 
@@ -212,6 +247,9 @@ import LensKernelTable
     case (1, 2): { planar(X2<Leaf1>.self, $0, $1, $2, $3, $4) }
     default: { planar(X3<Leaf1>.self, $0, $1, $2, $3, $4) }
     }
+  }
+  @inline(never) func turnedTile(_ channels: Int) -> TileFunction {
+    { turned(Leaf1.self, $0, $1, $2, $3, $4) }
   }
   @inline(never) func depthwiseTile(_ pixels: Int) -> TileFunction {
     switch pixels {

@@ -119,6 +119,7 @@ func check(
         ConvolutionGeometry(inputChannels: 3, h: 67, w: 67, outputChannels: 64, kernel: .init(11), stride: .init(4), padding: .init(2)),
         .plain
       ),
+      (ConvolutionGeometry(n: 2, inputChannels: 5, h: 90, w: 131, outputChannels: 72, kernel: .init(5), padding: .init(1)), .plain),
       (ConvolutionGeometry(n: 2, inputChannels: 64, h: 28, w: 29, outputChannels: 96, kernel: .init(3), padding: .init(1)), .blocked),
       (
         ConvolutionGeometry(inputChannels: 160, h: 14, w: 14, outputChannels: 224, kernel: .init(3), stride: .init(2), padding: .init(1)),
@@ -149,6 +150,35 @@ func check(
       let failure = try check(g, layout, kernels)
       #expect(failure == nil)
     }
+  }
+
+  /// Plain input of few channels, whose gradient has a way of its own: phases without taps, pictures of one pixel or one
+  /// column, every number of channels that makes groups of its own, and output channels that fill no block or no pass.
+  @Test(arguments: Kernels.available.map(\.name)) func firstLayersEqualTheDefinition(variant: String) throws {
+    let kernels = Kernels.available.first { $0.name == variant }!
+    var random = Random(seed: 11), count = 0, failures: [String] = []
+    for channels in [1, 2, 3, 4, 5, 7, 15] {
+      for kernel in [1, 3, 5, 7, 11] {
+        for stride in 1...4 {
+          for size in [1, 6, 19, 37] {
+            let dilation = random.next() % 4 == 0 ? 1 + Int(random.next() % 3) : 1, limit = UInt64(kernel * dilation + 1)
+            let g = ConvolutionGeometry(
+              n: 1 + Int(random.next() % 2), inputChannels: channels, h: random.next() % 4 == 0 ? 1 : size,
+              w: random.next() % 4 == 0 ? 1 + Int(random.next() % 50) : size, outputChannels: [1, 5, 16, 33, 40][Int(random.next() % 5)],
+              kernel: .init(kernel, random.next() % 4 == 0 ? 1 : kernel), stride: .init(stride, random.next() % 4 == 0 ? 1 : stride),
+              dilation: .init(dilation),
+              padding: .init(
+                top: Int(random.next() % limit), left: Int(random.next() % limit), bottom: Int(random.next() % limit),
+                right: Int(random.next() % limit)))
+            guard (try? g.validate()) != nil else { continue }
+            count += 1
+            if let failure = try check(g, .plain, kernels, seed: UInt64(count)) { failures.append(failure) }
+          }
+        }
+      }
+    }
+    #expect(failures.isEmpty, "\(failures.count) of \(count): \(failures.prefix(5).joined(separator: "\n"))")
+    #expect(count > 400)
   }
 
   @Test func forwardAndGradientAreAdjoint() throws {

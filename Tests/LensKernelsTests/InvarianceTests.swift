@@ -11,6 +11,7 @@ extension ThreadTests {
         ConvolutionGeometry(
           n: 3, inputChannels: 3, h: 33, w: 30, outputChannels: 32, kernel: .init(7), stride: .init(2), padding: .init(3)), .plain
       ),
+      (ConvolutionGeometry(n: 3, inputChannels: 4, h: 61, w: 45, outputChannels: 40, kernel: .init(3), padding: .init(1)), .plain),
       (ConvolutionGeometry(n: 3, inputChannels: 64, h: 28, w: 28, outputChannels: 64, kernel: .init(3), padding: .init(1)), .blocked),
       (ConvolutionGeometry(n: 3, inputChannels: 16, h: 57, w: 61, outputChannels: 32, kernel: .init(3), padding: .init(1)), .blocked),
       (ConvolutionGeometry(n: 3, inputChannels: 32, h: 13, w: 13, outputChannels: 16, kernel: .init(5), padding: .init(2)), .blocked),
@@ -64,7 +65,7 @@ extension ThreadTests {
     /// Kernels that were made for fewer threads run within the scratch that they asked for.
     @Test func raisingTheThreadCountLaterKeepsToTheScratch() throws {
       defer { Threads.count = Threads.available }
-      let (g, layout) = Self.geometries[1]
+      let (g, layout) = Self.geometries[2]
       var random = Random(seed: 6)
       Threads.count = 1
       let kernel = try ConvolutionKernel(g, ConvolutionFilter(weights: .normal(g.filterShape, using: &random)), inputLayout: layout)

@@ -19,6 +19,12 @@ static inline void lens_cpu_pause(void)
 #endif
 }
 
+/// What is loaded before stays before: the compiler would load everything first, and have no registers left.
+static inline __attribute__((always_inline)) void lens_in_order(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
 // Sixteen numbers and a bit for each: compares into a mask register, or a move of the comparison's signs.
 
 typedef float lens_vector __attribute__((ext_vector_type(16)));
@@ -48,6 +54,38 @@ static inline __attribute__((always_inline)) lens_vector lens_where(lens_vector 
 {
     lens_bits wanted = { .number = number };
     return (lens_vector)((lens_integers)x & -__builtin_convertvector(wanted.bits, lens_integers));
+}
+
+/// Four floats of each of eight pixels, which are 16 floats apart, to four rows of eight.
+static inline __attribute__((always_inline)) void lens_transpose(const float *pixels, float *rows, long row_step)
+{
+    typedef float half __attribute__((ext_vector_type(4)));
+    typedef float row __attribute__((ext_vector_type(8)));
+    half in[8];
+    __builtin_memcpy(&in[0], pixels, 16);
+    __builtin_memcpy(&in[1], pixels + 16, 16);
+    __builtin_memcpy(&in[2], pixels + 32, 16);
+    __builtin_memcpy(&in[3], pixels + 48, 16);
+    __builtin_memcpy(&in[4], pixels + 64, 16);
+    __builtin_memcpy(&in[5], pixels + 80, 16);
+    __builtin_memcpy(&in[6], pixels + 96, 16);
+    __builtin_memcpy(&in[7], pixels + 112, 16);
+    row a = __builtin_shufflevector(in[0], in[4], 0, 1, 2, 3, 4, 5, 6, 7);
+    row b = __builtin_shufflevector(in[1], in[5], 0, 1, 2, 3, 4, 5, 6, 7);
+    row c = __builtin_shufflevector(in[2], in[6], 0, 1, 2, 3, 4, 5, 6, 7);
+    row d = __builtin_shufflevector(in[3], in[7], 0, 1, 2, 3, 4, 5, 6, 7);
+    row ab = __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13);
+    row cd = __builtin_shufflevector(c, d, 0, 8, 1, 9, 4, 12, 5, 13);
+    row first = __builtin_shufflevector(ab, cd, 0, 1, 8, 9, 4, 5, 12, 13);
+    row second = __builtin_shufflevector(ab, cd, 2, 3, 10, 11, 6, 7, 14, 15);
+    ab = __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
+    cd = __builtin_shufflevector(c, d, 2, 10, 3, 11, 6, 14, 7, 15);
+    row third = __builtin_shufflevector(ab, cd, 0, 1, 8, 9, 4, 5, 12, 13);
+    row fourth = __builtin_shufflevector(ab, cd, 2, 3, 10, 11, 6, 7, 14, 15);
+    __builtin_memcpy(rows, &first, 32);
+    __builtin_memcpy(rows + row_step, &second, 32);
+    __builtin_memcpy(rows + 2 * row_step, &third, 32);
+    __builtin_memcpy(rows + 3 * row_step, &fourth, 32);
 }
 
 #endif
