@@ -43,15 +43,15 @@ public struct PoolingLoops: Sendable {
 
 /// One factor for each of 16 channels, over pixels of them.
 public struct ChannelLoops: Sendable {
-  /// y = x · scale + shift, at least `lower`: x, scale, shift, y, pixels, lower.
-  public let affine: @Sendable (Floats, Floats, Floats, MutableFloats, Int, Float) -> Void
+  /// y = x · scale + shift (+ addend), clamped: x, scale, shift, y, pixels, addend, bounds, and gates if they are wanted.
+  public let affine: @Sendable (Floats, Floats, Floats, MutableFloats, Int, Floats?, Float, Float, MutableGates?) -> Void
   /// y = x · scale, or y += x · scale: x, scale, y, pixels, whether to add.
   public let scale: @Sendable (Floats, Floats, MutableFloats, Int, Bool) -> Void
   /// sums += Σ over pixels of x · y: x, y, sums, pixels.
   public let products: @Sendable (Floats, Floats, MutableFloats, Int) -> Void
 
   public init(
-    affine: @escaping @Sendable (Floats, Floats, Floats, MutableFloats, Int, Float) -> Void,
+    affine: @escaping @Sendable (Floats, Floats, Floats, MutableFloats, Int, Floats?, Float, Float, MutableGates?) -> Void,
     scale: @escaping @Sendable (Floats, Floats, MutableFloats, Int, Bool) -> Void,
     products: @escaping @Sendable (Floats, Floats, MutableFloats, Int) -> Void
   ) {

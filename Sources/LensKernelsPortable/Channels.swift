@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import LensKernelTable
 
-@inline(never) func affine(_ x: Floats, _ scale: Floats, _ shift: Floats, _ y: MutableFloats, _ pixels: Int, _ lower: Float) {
-  let a = load(scale), b = load(shift), least = splat(lower)
+@inline(never) func affine(
+  _ x: Floats, _ scale: Floats, _ shift: Floats, _ y: MutableFloats, _ pixels: Int, _ addend: Floats?, _ lower: Float, _ upper: Float,
+  _ bits: MutableGates?
+) {
+  let a = load(scale), b = load(shift), lower = splat(lower), upper = splat(upper)
   var i = 0
   while i < pixels {
     // Not fused, so that it is the same on every CPU.
-    store(larger(load(x + i &* 16) * a + b, least), y + i &* 16)
+    var v = load(x + i &* 16) * a + b
+    if let addend { v += load(addend + i &* 16) }
+    v = bound(v, lower, upper)
+    if let bits { bits[i] = gates(of: v, lower, upper) }
+    store(v, y + i &* 16)
     i &+= 1
   }
 }

@@ -23,7 +23,7 @@ public func kernelTable() -> KernelTable {
       largest: { largest($0, $1, $2, $3) }, largestGradient: { largestGradient($0, $1, $2, $3) },
       mean: { mean($0, $1, $2) }, meanGradient: { meanGradient($0, $1, $2) }),
     channels: ChannelLoops(
-      affine: { affine($0, $1, $2, $3, $4, $5) }, scale: { scale($0, $1, $2, $3, $4) }, products: { products($0, $1, $2, $3) }),
+      affine: { affine($0, $1, $2, $3, $4, $5, $6, $7, $8) }, scale: { scale($0, $1, $2, $3, $4) }, products: { products($0, $1, $2, $3) }),
     dotRows: dotRows, dotColumns: dotColumns, dotTile: { dotTile($0, $1) }, addRows: { addRows($0, $1, $2, $3, $4, $5) },
     gatherVectors: { gatherVectors($0, $1, $2, $3) }, scatterVectors: { scatterVectors($0, $1, $2, $3, $4, $5) },
     interleave: { interleave($0, $1, $2, $3, $4, $5) }, deinterleave: { deinterleave($0, $1, $2, $3, $4, $5) },

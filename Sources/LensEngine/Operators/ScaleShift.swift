@@ -30,14 +30,19 @@ public struct ScaleShift: Operator {
     let padding = [Float](repeating: 0, count: blocks * Layout.block - shape.c)
     let scale = Table(scale + padding), shift = Table(shift + padding)
     let grain = max(8192 / max(pixels * Layout.block, 1), 1)
-    return Stage(output: shape, runsInPlace: true, overwrites: true) { pass in
-      let x = pass.input(0), y = pass.output
+    @Sendable func forward(_ pass: ForwardPass, _ ending: Ending, _ gates: MutableGates?) {
+      let x = pass.input(0), y = pass.output, addend = ending.adds ? pass.input(pass.inputCount - 1) : nil
       parallel(shape.n * blocks, grain: grain) {
         for plane in $0 {
           let at = plane * pixels * Layout.block, c = plane % blocks * Layout.block
-          loops.affine(x + at, scale.base + c, shift.base + c, y + at, pixels, -.infinity)
+          loops.affine(
+            x + at, scale.base + c, shift.base + c, y + at, pixels, addend.map { $0 + at }, ending.lower, ending.upper,
+            gates.map { $0 + plane * pixels })
         }
       }
+    }
+    var stage = Stage(output: shape, runsInPlace: true, overwrites: true) { pass in
+      forward(pass, Ending(), nil)
     } backward: { pass in
       guard let dx = pass.inputGradient(0) else { return }
       let dy = pass.outputGradient, adds = pass.accumulates(0)
@@ -48,6 +53,8 @@ public struct ScaleShift: Operator {
         }
       }
     }
+    stage.ending = { ending in { pass in forward(pass, ending, pass.gates) } }
+    return stage
   }
 
   private func plainStage(_ shape: Shape) -> Stage {
