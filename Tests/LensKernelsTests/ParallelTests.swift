@@ -67,7 +67,7 @@ extension ThreadTests {
       Threads.count = 4
       final class Slots: Sendable { let a = Atomic<Int>(0), b = Atomic<Int>(0), c = Atomic<Int>(0), d = Atomic<Int>(0) }
       let slots = Slots(), clashes = Atomic<Int>(0)
-      for _ in 0..<200 {
+      for _ in 0..<40 {
         parallelParts(40, 4) { slot, _ in
           func enter(_ users: borrowing Atomic<Int>) {
             if users.add(1, ordering: .sequentiallyConsistent).newValue != 1 { clashes.add(1, ordering: .relaxed) }
