@@ -25,6 +25,13 @@ public struct TileCall {
   public var blockStep: Int
   /// Floats from one row of weights to the next where that is not 16 × blocks.
   public var weightStep: Int
+  /// Depthwise: the weights of each tap, in floats from the first; floats from one input pixel to the next; and how often
+  /// all of this is to be done, `inputRowStep` and `rowStep` floats further on.
+  public var weightOffsets: UnsafePointer<Int>
+  public var inputStep: Int
+  public var rows: Int
+  public var inputRowStep: Int
+  public var rowStep: Int
   /// 16 × blocks floats.
   public var bias: Floats
   public var accumulates: Bool
@@ -40,6 +47,7 @@ public struct TileCall {
     (self.offsets, self.bias) = (offsets, bias)
     (taps, tiles, depth, depthStep) = (0, 1, 16, 1)
     (pixelStep, blockStep, weightStep) = (16, 0, 0)
+    (weightOffsets, inputStep, rows, inputRowStep, rowStep) = (offsets, 16, 1, 0, 0)
     (accumulates, clamps, lower, upper) = (false, false, 0, 0)
     (gates, gatedBy) = (nil, nil)
   }

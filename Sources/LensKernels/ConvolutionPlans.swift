@@ -38,6 +38,7 @@ extension ConvolutionGeometry {
 
   func forwardPlan(_ inputLayout: Layout, _ kernels: KernelTable) -> any ConvolutionPlan {
     if inputLayout == .blocked, let winograd = WinogradPlan(self, isTransposed: false, kernels) { return winograd }
+    if let depthwise = depthwisePlan(isTransposed: false, kernels) { return depthwise }
     let kind: PackedShape.Kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : .blocked
     let pack = packedShape(
       kind, isTransposed: false, lanes: outputChannels, rows: Array(0..<kernel.h), columns: Array(0..<kernel.w), kernels)
@@ -52,6 +53,7 @@ extension ConvolutionGeometry {
   /// So the pixels that are `stride` apart form a phase with taps of its own, each a convolution of stride 1.
   func blockedGradientPlans(_ kernels: KernelTable) -> [any ConvolutionPlan] {
     if let winograd = WinogradPlan(self, isTransposed: true, kernels) { return [winograd] }
+    if let depthwise = depthwisePlan(isTransposed: true, kernels) { return [depthwise] }
     var plans: [any ConvolutionPlan] = []
     for y in 0..<min(stride.h, h) {
       for x in 0..<min(stride.w, w) {
@@ -69,6 +71,31 @@ extension ConvolutionGeometry {
       }
     }
     return plans
+  }
+
+  /// Nil where a window is faster: of stride 1, where most of the outputs meet the border.
+  private func depthwisePlan(isTransposed: Bool, _ kernels: KernelTable) -> DepthwisePlan? {
+    let inner = (outputH - (kernel.h - 1) * dilation.h) * max(0, outputW - (kernel.w - 1) * dilation.w)
+    guard isDepthwise, stride != Extent(1) || 3 * inner >= outputH * outputW else { return nil }
+    let rows = Array(0..<kernel.h), columns = Array(0..<kernel.w), near = Extent(h, w), far = Extent(outputH, outputW)
+    let pack = packedShape(.depthwise, isTransposed: false, lanes: inputChannels, rows: rows, columns: columns, kernels)
+    let blocks = Layout.blocks(inputChannels)
+    guard isTransposed else {
+      let phase = DepthwisePlan.Phase(
+        first: Extent(0), rows: rows.map { ($0 * dilation.h - padding.top, $0) },
+        columns: columns.map { ($0 * dilation.w - padding.left, $0) }, gridH: outputH, gridW: outputW)
+      return DepthwisePlan(
+        n: n, blocks: blocks, input: near, inputStep: stride, output: far, outputStep: Extent(1), phases: [phase], pack: pack, kernels)
+    }
+    let phases = (0..<min(stride.h, h)).flatMap { y in
+      (0..<min(stride.w, w)).map { x in
+        DepthwisePlan.Phase(
+          first: Extent(y, x), rows: rowTaps(y), columns: columnTaps(x), gridH: (h - y + stride.h - 1) / stride.h,
+          gridW: (w - x + stride.w - 1) / stride.w)
+      }
+    }
+    return DepthwisePlan(
+      n: n, blocks: blocks, input: far, inputStep: Extent(1), output: near, outputStep: stride, phases: phases, pack: pack, kernels)
   }
 
   /// For the input rows (or columns) at `position` and multiples of the stride further on: the offsets of the output

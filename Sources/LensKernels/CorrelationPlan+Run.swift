@@ -9,11 +9,12 @@ extension CorrelationPlan {
     let perChunk = spec.n * bands, outputBlocks = spec.pack.groups.reduce(0) { $0 + $1.blocks }
     offsets.withUnsafeBufferPointer { offsets in
       // A list without taps has no address, and is not read.
-      let noTaps = UnsafePointer<Int>(bitPattern: 64)!
+      let noTaps = UnsafePointer<Int>(bitPattern: 64)!, weightOffsets = (offsets.baseAddress ?? noTaps) + weightOffsets
       parallelParts(chunks.count * perChunk, slots) { slot, jobs in
         let window = operands.scratch + slot * slotCount, staging = window + windowCount
         var copied = (image: -1, band: -1, inputs: 0..<0)
         var call = TileCall(offsets: offsets.baseAddress ?? noTaps, bias: operands.zeros)
+        call.weightOffsets = weightOffsets
         withUnsafeMutablePointer(to: &call) { call in
           for job in jobs {
             let chunk = chunks[job / perChunk], inputs = chunkInputs[job / perChunk], image = job % perChunk / bands, band = job % bands

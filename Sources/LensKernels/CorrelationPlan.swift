@@ -46,8 +46,9 @@ struct CorrelationPlan: ConvolutionPlan {
   /// A band is computed in scratch, from where its points are scattered.
   var isStaged: Bool { spec.scatter != nil && !isStrided }
   let window: Window
-  /// Offsets of all taps of all inputs that a group of lanes meets.
+  /// Offsets of all taps of all inputs that a group of lanes meets; from `weightOffsets` on those of a depthwise tile's weights.
   let offsets: [Int]
+  let weightOffsets: Int
   /// Inputs whose products make one pass over a band, so that their weights stay in the nearest cache.
   let inputsPerPass: Int
   /// Floats of scratch for one job, the copied input first.
@@ -66,7 +67,7 @@ struct CorrelationPlan: ConvolutionPlan {
     let gridH = isInPlace ? spec.gridH * spec.gridW : spec.gridH, gridW = isInPlace ? 1 : spec.gridW
     (self.spec, self.isInPlace, self.gridH, self.gridW) = (spec, isInPlace, gridH, gridW)
     // Narrow grids are better off with all rows of a band as one run of tiles.
-    isStrided = spec.scatter != nil && (spec.kind == .depthwise || gridW >= 12)
+    isStrided = spec.scatter != nil && gridW >= 12
     let groups = spec.pack.groups, taps = spec.rows.count * spec.columns.count, unit = spec.kind == .planar ? 1 : 16
     let largest = groups.map(\.blocks).max() ?? 1
 
@@ -83,9 +84,11 @@ struct CorrelationPlan: ConvolutionPlan {
     slots = max(1, min(Threads.count, chunks.count * bands * spec.n))
 
     let inputStep = isInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * unit
-    offsets = (0..<(spec.kind == .depthwise ? 1 : groups.map(\.inputs).max() ?? 0)).flatMap { input in
+    let inputOffsets = (0..<(spec.kind == .depthwise ? 1 : groups.map(\.inputs).max() ?? 0)).flatMap { input in
       isInPlace ? [input * inputStep] : window.offsets.map { input * inputStep + $0 * unit }
     }
+    weightOffsets = inputOffsets.count
+    offsets = inputOffsets + (spec.kind == .depthwise ? (0..<taps).map { $0 * 16 } : [])
     // 20 KB of weights.
     inputsPerPass = spec.kind == .blocked ? max(1, 20 / max(1, taps * largest)) : max(1, groups.map(\.inputs).max() ?? 1)
   }

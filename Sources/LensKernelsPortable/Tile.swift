@@ -51,7 +51,7 @@ protocol Tile {
   mutating func add(_ p: Floats, _ pixelStep: Int, _ blockStep: Int)
   mutating func clamp(_ lower: Vector, _ upper: Vector)
   /// One bit a number: whether it is strictly between the bounds.
-  func writeGates(_ g: MutableGates, _ blockStep: Int, _ lower: Vector, _ upper: Vector)
+  func writeGates(_ g: MutableGates, _ pixelStep: Int, _ blockStep: Int, _ lower: Vector, _ upper: Vector)
   mutating func gate(_ g: Gates, _ pixelStep: Int, _ blockStep: Int)
   func write(_ p: MutableFloats, _ pixelStep: Int, _ blockStep: Int)
   /// The sum of the lanes of each vector, blocks side by side.
@@ -66,7 +66,7 @@ struct Leaf1: Tile {
   @inline(__always) mutating func addLanes(_ x: Floats, _ s: Int, _ w: Row1) { a = fused(a, load(x), w.a) }
   @inline(__always) mutating func add(_ p: Floats, _ ps: Int, _ bs: Int) { a += load(p) }
   @inline(__always) mutating func clamp(_ l: Vector, _ u: Vector) { a = bound(a, l, u) }
-  @inline(__always) func writeGates(_ g: MutableGates, _ bs: Int, _ l: Vector, _ u: Vector) { g[0] = gates(of: a, l, u) }
+  @inline(__always) func writeGates(_ g: MutableGates, _ ps: Int, _ bs: Int, _ l: Vector, _ u: Vector) { g[0] = gates(of: a, l, u) }
   @inline(__always) mutating func gate(_ g: Gates, _ ps: Int, _ bs: Int) { a = gated(a, g[0]) }
   @inline(__always) func write(_ p: MutableFloats, _ ps: Int, _ bs: Int) { store(a, p) }
   @inline(__always) func writeTotals(_ p: MutableFloats, _ ps: Int, _ f: (Float, Int, Int) -> Float, _ i: Int) { p[0] = f(total(a), i, 0) }
@@ -85,7 +85,7 @@ struct Leaf2: Tile {
   }
   @inline(__always) mutating func add(_ p: Floats, _ ps: Int, _ bs: Int) { (a, b) = (a + load(p), b + load(p + bs)) }
   @inline(__always) mutating func clamp(_ l: Vector, _ u: Vector) { (a, b) = (bound(a, l, u), bound(b, l, u)) }
-  @inline(__always) func writeGates(_ g: MutableGates, _ bs: Int, _ l: Vector, _ u: Vector) {
+  @inline(__always) func writeGates(_ g: MutableGates, _ ps: Int, _ bs: Int, _ l: Vector, _ u: Vector) {
     g[0] = gates(of: a, l, u)
     g[bs] = gates(of: b, l, u)
   }
@@ -114,7 +114,7 @@ struct Leaf3: Tile {
     (a, b, c) = (a + load(p), b + load(p + bs), c + load(p + 2 &* bs))
   }
   @inline(__always) mutating func clamp(_ l: Vector, _ u: Vector) { (a, b, c) = (bound(a, l, u), bound(b, l, u), bound(c, l, u)) }
-  @inline(__always) func writeGates(_ g: MutableGates, _ bs: Int, _ l: Vector, _ u: Vector) {
+  @inline(__always) func writeGates(_ g: MutableGates, _ ps: Int, _ bs: Int, _ l: Vector, _ u: Vector) {
     g[0] = gates(of: a, l, u)
     g[bs] = gates(of: b, l, u)
     g[2 &* bs] = gates(of: c, l, u)
@@ -149,7 +149,7 @@ struct Leaf4: Tile {
   @inline(__always) mutating func clamp(_ l: Vector, _ u: Vector) {
     (a, b, c, d) = (bound(a, l, u), bound(b, l, u), bound(c, l, u), bound(d, l, u))
   }
-  @inline(__always) func writeGates(_ g: MutableGates, _ bs: Int, _ l: Vector, _ u: Vector) {
+  @inline(__always) func writeGates(_ g: MutableGates, _ ps: Int, _ bs: Int, _ l: Vector, _ u: Vector) {
     g[0] = gates(of: a, l, u)
     g[bs] = gates(of: b, l, u)
     g[2 &* bs] = gates(of: c, l, u)
@@ -190,9 +190,9 @@ struct Pair<A: Tile, B: Tile>: Tile where A.Row == B.Row {
     a.clamp(l, u)
     b.clamp(l, u)
   }
-  @inline(__always) func writeGates(_ g: MutableGates, _ bs: Int, _ l: Vector, _ u: Vector) {
-    a.writeGates(g, bs, l, u)
-    b.writeGates(g + A.pixels, bs, l, u)
+  @inline(__always) func writeGates(_ g: MutableGates, _ ps: Int, _ bs: Int, _ l: Vector, _ u: Vector) {
+    a.writeGates(g, ps, bs, l, u)
+    b.writeGates(g + A.pixels &* ps, ps, bs, l, u)
   }
   @inline(__always) mutating func gate(_ g: Gates, _ ps: Int, _ bs: Int) {
     a.gate(g, ps, bs)

@@ -12,20 +12,20 @@ import LensKernelTable
   return T(T.Row(call.pointee.bias, 16))
 }
 
-/// - pixel: of the tile, counted from the call's first.
+/// - distance: floats from the call's output to the tile.
 @inline(__always) private func finish<T: Tile>(
-  _ result: T, _ call: UnsafePointer<TileCall>, _ output: MutableFloats, _ addend: Floats?, _ pixel: Int
+  _ result: T, _ call: UnsafePointer<TileCall>, _ output: MutableFloats, _ addend: Floats?, _ distance: Int
 ) {
   var tile = result
   let pixelStep = call.pointee.pixelStep, blockStep = call.pointee.blockStep
-  if let addend { tile.add(addend + pixel &* pixelStep, pixelStep, blockStep) }
+  if let addend { tile.add(addend + distance, pixelStep, blockStep) }
   if call.pointee.clamps {
     let lower = splat(call.pointee.lower), upper = splat(call.pointee.upper)
     tile.clamp(lower, upper)
-    if let gates = call.pointee.gates { tile.writeGates(gates + pixel, blockStep >> 4, lower, upper) }
+    if let gates = call.pointee.gates { tile.writeGates(gates + (distance >> 4), pixelStep >> 4, blockStep >> 4, lower, upper) }
   }
-  if let gates = call.pointee.gatedBy { tile.gate(gates + pixel &* (pixelStep >> 4), pixelStep >> 4, blockStep >> 4) }
-  tile.write(output, pixelStep, blockStep)
+  if let gates = call.pointee.gatedBy { tile.gate(gates + (distance >> 4), pixelStep >> 4, blockStep >> 4) }
+  tile.write(output + distance, pixelStep, blockStep)
 }
 
 /// Batch-reduce GEMM over pixels of 16 channels:
@@ -36,9 +36,9 @@ import LensKernelTable
   _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
 ) {
   let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth, tiles = call.pointee.tiles
-  var x = x, y = y, done = 0
+  var x = x, distance = 0, done = 0
   repeat {
-    var tile = started(T.self, call, y)
+    var tile = started(T.self, call, y + distance)
     var w = w, tap = 0
     while tap < taps {
       let p = x + offsets[tap]
@@ -50,9 +50,9 @@ import LensKernelTable
       } while k < depth
       tap &+= 1
     }
-    finish(tile, call, y, addend, done &* T.pixels)
+    finish(tile, call, y, addend, distance)
     x += 16 &* T.pixels
-    y += T.pixels &* call.pointee.pixelStep
+    distance += T.pixels &* call.pointee.pixelStep
     done &+= 1
   } while done < tiles
 }
@@ -63,9 +63,9 @@ import LensKernelTable
 ) {
   let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth, step = call.pointee.depthStep
   let tiles = call.pointee.tiles
-  var x = x, y = y, done = 0
+  var x = x, distance = 0, done = 0
   repeat {
-    var tile = started(T.self, call, y)
+    var tile = started(T.self, call, y + distance)
     var w = w, tap = 0
     while tap < taps {
       var p = x + offsets[tap], k = 0
@@ -77,9 +77,9 @@ import LensKernelTable
       } while k < depth
       tap &+= 1
     }
-    finish(tile, call, y, addend, done &* T.pixels)
+    finish(tile, call, y, addend, distance)
     x += T.pixels
-    y += T.pixels &* call.pointee.pixelStep
+    distance += T.pixels &* call.pointee.pixelStep
     done &+= 1
   } while done < tiles
 }
@@ -93,50 +93,53 @@ import LensKernelTable
 ) {
   let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth, step = call.pointee.depthStep
   let tiles = call.pointee.tiles
-  var x = x, y = y, done = 0
+  let half = 16 &* T.pixels
+  var x = x, distance = 0, done = 0
   repeat {
-    let next = y + 16 &* T.pixels
-    var first = started(T.self, call, y), second = started(T.self, call, next)
+    var first = started(T.self, call, y + distance), second = started(T.self, call, y + distance + half)
     var w = w, tap = 0
     while tap < taps {
       var p = x + offsets[tap], k = 0
       repeat {
         first.addLanes(p, 16, T.Row(each: w))
         lens_in_order()
-        second.addLanes(p + 16 &* T.pixels, 16, T.Row(each: w))
+        second.addLanes(p + half, 16, T.Row(each: w))
         w += T.Row.blocks
         p += step
         k &+= 1
       } while k < depth
       tap &+= 1
     }
-    finish(first, call, y, addend, 2 &* done &* T.pixels)
-    finish(second, call, next, addend, (2 &* done &+ 1) &* T.pixels)
-    x += 32 &* T.pixels
-    y += 32 &* T.pixels
+    finish(first, call, y, addend, distance)
+    finish(second, call, y, addend, distance + half)
+    x += 2 &* half
+    distance += 2 &* half
     done &+= 1
   } while done < tiles
 }
 
-/// y[pixel][lane] += Σ over taps: x[offsets[tap] + 16·pixel + lane] · w[tap][lane].
+/// y[pixel][lane] += Σ over taps: x[offsets[tap] + pixel·inputStep + lane] · w[weightOffsets[tap] + lane], row after row.
 @inline(__always) func depthwise<T: Tile>(
   _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
 ) {
-  let offsets = call.pointee.offsets, taps = call.pointee.taps, tiles = call.pointee.tiles
-  var x = x, y = y, done = 0
+  let offsets = call.pointee.offsets, weightOffsets = call.pointee.weightOffsets, taps = call.pointee.taps
+  let tiles = call.pointee.tiles, rows = call.pointee.rows, step = call.pointee.inputStep
+  var row = 0
   repeat {
-    var tile = started(T.self, call, y)
-    var w = w, tap = 0
-    while tap < taps {
-      tile.addLanes(x + offsets[tap], 16, T.Row(w, 16))
-      w += 16
-      tap &+= 1
-    }
-    finish(tile, call, y, addend, done &* T.pixels)
-    x += 16 &* T.pixels
-    y += T.pixels &* call.pointee.pixelStep
-    done &+= 1
-  } while done < tiles
+    var x = x + row &* call.pointee.inputRowStep, distance = row &* call.pointee.rowStep, done = 0
+    repeat {
+      var tile = started(T.self, call, y + distance), tap = 0
+      while tap < taps {
+        tile.addLanes(x + offsets[tap], step, T.Row(w + weightOffsets[tap], 16))
+        tap &+= 1
+      }
+      finish(tile, call, y, addend, distance)
+      x += T.pixels &* step
+      distance += T.pixels &* call.pointee.pixelStep
+      done &+= 1
+    } while done < tiles
+    row &+= 1
+  } while row < rows
 }
 
 /// Rows of `x` times rows of `w`, both contiguous along the sum: whole vectors lane by lane, then the lanes,

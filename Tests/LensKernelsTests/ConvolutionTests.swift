@@ -181,6 +181,36 @@ func check(
     #expect(count > 400)
   }
 
+  /// Read in place, in pieces that have the same taps: with and without borders, down to grids that are all border, and
+  /// phases that no tap meets.
+  @Test(arguments: Kernels.available.map(\.name)) func depthwiseLayersEqualTheDefinition(variant: String) throws {
+    let kernels = Kernels.available.first { $0.name == variant }!
+    var random = Random(seed: 13), count = 0, failures: [String] = []
+    for channels in [16, 20, 40] {
+      for kernel in [1, 2, 3, 5, 7] {
+        for stride in 1...4 {
+          for size in [1, 7, 14, 31, 50] {
+            let dilation = random.next() % 4 == 0 ? 2 : 1, limit = UInt64(kernel * dilation + 1)
+            let g = ConvolutionGeometry(
+              n: 1 + Int(random.next() % 2), inputChannels: channels, h: size,
+              w: random.next() % 2 == 0 ? 1 + Int(random.next() % 40) : size, outputChannels: channels,
+              kernel: .init(kernel, random.next() % 4 == 0 ? 1 : kernel), stride: .init(stride, random.next() % 4 == 0 ? 1 : stride),
+              dilation: .init(dilation),
+              padding: .init(
+                top: Int(random.next() % limit), left: Int(random.next() % limit), bottom: Int(random.next() % limit),
+                right: Int(random.next() % limit)),
+              groups: channels)
+            guard (try? g.validate()) != nil else { continue }
+            count += 1
+            if let failure = try check(g, .blocked, kernels, seed: UInt64(count)) { failures.append(failure) }
+          }
+        }
+      }
+    }
+    #expect(failures.isEmpty, "\(failures.count) of \(count): \(failures.prefix(5).joined(separator: "\n"))")
+    #expect(count > 250)
+  }
+
   @Test func forwardAndGradientAreAdjoint() throws {
     var random = Random(seed: 3)
     let g = ConvolutionGeometry(

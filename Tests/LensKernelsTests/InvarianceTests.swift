@@ -24,6 +24,11 @@ extension ThreadTests {
         ConvolutionGeometry(n: 3, inputChannels: 64, h: 28, w: 28, outputChannels: 64, kernel: .init(3), padding: .init(1), groups: 64),
         .blocked
       ),
+      (
+        ConvolutionGeometry(
+          n: 3, inputChannels: 48, h: 57, w: 60, outputChannels: 48, kernel: .init(5), stride: .init(2), padding: .init(2), groups: 48),
+        .blocked
+      ),
     ]
 
     private func run(_ g: ConvolutionGeometry, _ layout: Layout, _ x: [Float], _ dy: [Float], _ filter: ConvolutionFilter) throws -> (
