@@ -79,7 +79,8 @@ func convolution(_ g: ConvolutionGeometry) throws {
   let kernel = try ConvolutionKernel(g, filter, inputLayout: layout)
   try kernel.prepareInputGradient()
   func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
-    let p = UnsafeMutablePointer<Float>.allocate(capacity: count)
+    // At the beginning of a cache line, as in a session.
+    let p = UnsafeMutableRawPointer.allocate(byteCount: 4 * count, alignment: 64).bindMemory(to: Float.self, capacity: count)
     for i in 0..<count { p[i] = random.normal() }
     return p
   }
