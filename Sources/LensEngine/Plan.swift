@@ -49,8 +49,8 @@ public struct Plan: Sendable {
     var layout: Layout
     var inputs: [Int]
     var multiplyAdds = 0
-    /// The graph's node with its layouts; nil for a change of layout.
-    var source: (node: Int, op: any Operator, layouts: Layouts)?
+    /// The graph's node with its layouts; nil for a change of layout. A folded one has another operator than the graph's.
+    var source: (node: Int, op: any Operator, layouts: Layouts, isFolded: Bool)?
     /// Set where the forward call does the work of steps before it, which are absorbed.
     var call: Call?
     var isAbsorbed = false
@@ -106,7 +106,7 @@ extension Plan {
     var lowering = Lowering(graph, try rules.rules(in: graph))
     for layer in request.taps + request.seeds { lowering.need(try index(layer)) }
     for layer in request.wrt { lowering.need(try index(layer)) }
-    try lowering.foldNormalizations(keeping: differentiated)
+    try lowering.fold(keeping: differentiated)
     try lowering.run()
     taps = try request.taps.map { lowering.plain(try index($0)) }
     seeds = try request.seeds.map { lowering.plain(try index($0)) }
@@ -124,7 +124,7 @@ extension Plan {
 }
 
 /// Turns graph nodes into steps, choosing layouts and inserting changes of layout where neighbours disagree.
-private struct Lowering {
+struct Lowering {
   let graph: Graph
   let rule: RuleMap.Choice
   var needed: [Bool]
@@ -133,8 +133,8 @@ private struct Lowering {
   var primary: [Int: Int] = [:]
   /// The same value in the other layout.
   private var reordered: [Int: Int] = [:]
-  /// Convolutions that have taken in the normalisation behind them: its node, and what stands there instead.
-  private var folded: [Int: (op: Convolution, inputs: [Int])] = [:]
+  /// What stands in a node's place and does the work of nodes before it, too: see `fold`.
+  var folded: [Int: (op: any Operator, inputs: [Int])] = [:]
   var constants: [Int: Tensor] = [:]
 
   init(_ graph: Graph, _ rule: @escaping RuleMap.Choice) {
@@ -143,30 +143,6 @@ private struct Lowering {
   }
 
   mutating func need(_ index: Int) { needed[index] = true }
-
-  /// A batch normalisation of a convolution that nobody else reads, differentiates or has a rule for becomes part of it.
-  /// Who asks for what the convolution itself gives gets it from a step of its own, so that numbers do not depend on it.
-  mutating func foldNormalizations(keeping differentiated: Set<Int>) throws {
-    let asked = needed
-    needAncestors()
-    var readers = [Int](repeating: 0, count: graph.nodes.count)
-    for index in graph.nodes.indices where needed[index] { for input in graph.nodes[index].inputs { readers[input] += 1 } }
-    for (index, node) in graph.nodes.enumerated() where needed[index] {
-      guard let affine = node.op as? ScaleShift, try rule(node) == nil, let source = node.inputs.first,
-        let convolution = graph.nodes[source].op as? Convolution, try rule(graph.nodes[source]) == nil,
-        readers[source] == 1, !differentiated.contains(source), let op = convolution.followed(by: affine)
-      else { continue }
-      folded[index] = (op, graph.nodes[source].inputs)
-      needed[source] = asked[source]
-    }
-  }
-
-  private mutating func needAncestors() {
-    for index in graph.inputs { needed[index] = true }
-    for index in graph.nodes.indices.reversed() where needed[index] {
-      for input in graph.nodes[index].inputs { needed[input] = true }
-    }
-  }
 
   mutating func run() throws {
     for index in graph.nodes.indices where needed[index] { try lower(index) }
@@ -194,7 +170,7 @@ private struct Lowering {
     steps.append(
       Plan.Step(
         name: node.name, kind: op.kind, stage: stage, shape: stage.output, layout: layouts.output, inputs: inputs,
-        multiplyAdds: op.multiplyAdds(for: shapes, output: stage.output), source: (index, op, layouts)))
+        multiplyAdds: op.multiplyAdds(for: shapes, output: stage.output), source: (index, op, layouts, folded[index] != nil)))
   }
 
   mutating func plain(_ index: Int) -> Int { step(of: index, in: .plain) }

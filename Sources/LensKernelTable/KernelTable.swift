@@ -25,10 +25,11 @@ public struct TileCall {
   public var blockStep: Int
   /// Floats from one row of weights to the next where that is not 16 × blocks.
   public var weightStep: Int
-  /// Depthwise: the weights of each tap, in floats from the first; floats from one input pixel to the next; and how often
-  /// all of this is to be done, `inputRowStep` and `rowStep` floats further on.
-  public var weightOffsets: UnsafePointer<Int>
+  /// Floats from one input pixel to the next: depthwise, and in a planar input 1, in the rows of a matrix their length.
   public var inputStep: Int
+  /// Depthwise: the weights of each tap, in floats from the first; and how often all of this is to be done, `inputRowStep`
+  /// and `rowStep` floats further on.
+  public var weightOffsets: UnsafePointer<Int>
   public var rows: Int
   public var inputRowStep: Int
   public var rowStep: Int
@@ -101,7 +102,6 @@ public struct WinogradTransforms: Sendable {
 }
 
 /// Inputs, output, count.
-public typealias UnaryFunction = @Sendable (Floats, MutableFloats, Int) -> Void
 public typealias BinaryFunction = @Sendable (Floats, Floats, MutableFloats, Int) -> Void
 
 /// Everything that one set of instructions (portable, AVX2, AVX-512) offers.
@@ -118,7 +118,7 @@ public struct KernelTable: Sendable {
 
   /// Input pixels are 16 floats apart, products of a tap are neighbours.
   public let blockedTile: @Sendable (_ blocks: Int, _ pixels: Int) -> TileFunction
-  /// Input pixels are neighbours, products of a tap `depthStep` apart.
+  /// Input pixels are `inputStep` apart, products of a tap `depthStep`.
   public let planarTile: @Sendable (_ blocks: Int, _ pixels: Int) -> TileFunction
   /// Lane by lane: 16 channels times their own weights.
   public let depthwiseTile: @Sendable (_ pixels: Int) -> TileFunction
@@ -154,11 +154,7 @@ public struct KernelTable: Sendable {
   public let clamp: @Sendable (Floats, MutableFloats, Int, Float, Float, MutableGates?) -> Void
   /// x where its bit is set, else 0: x, gates, output, count, whether to add.
   public let gate: @Sendable (Floats, Gates, MutableFloats, Int, Bool) -> Void
-  public let exponential: UnaryFunction
-  public let sigmoid: UnaryFunction
-  public let hyperbolicTangent: UnaryFunction
-  /// x · sigmoid(x)
-  public let silu: UnaryFunction
+  public let curves: CurveLoops
 
   public init(
     name: String,
@@ -176,8 +172,7 @@ public struct KernelTable: Sendable {
     add: @escaping BinaryFunction, multiply: @escaping BinaryFunction,
     clamp: @escaping @Sendable (Floats, MutableFloats, Int, Float, Float, MutableGates?) -> Void,
     gate: @escaping @Sendable (Floats, Gates, MutableFloats, Int, Bool) -> Void,
-    exponential: @escaping UnaryFunction, sigmoid: @escaping UnaryFunction,
-    hyperbolicTangent: @escaping UnaryFunction, silu: @escaping UnaryFunction
+    curves: CurveLoops
   ) {
     self.name = name
     (self.blockedPixels, self.planarPixels, self.depthwisePixels) = (blockedPixels, planarPixels, depthwisePixels)
@@ -188,6 +183,6 @@ public struct KernelTable: Sendable {
     (self.gatherVectors, self.scatterVectors) = (gatherVectors, scatterVectors)
     (self.interleave, self.deinterleave) = (interleave, deinterleave)
     (self.add, self.multiply, self.clamp, self.gate) = (add, multiply, clamp, gate)
-    (self.exponential, self.sigmoid, self.hyperbolicTangent, self.silu) = (exponential, sigmoid, hyperbolicTangent, silu)
+    self.curves = curves
   }
 }

@@ -71,6 +71,7 @@ extension CorrelationPlan {
     let weightsPerInput = taps * 16 * group.blocks * (spec.kind == .blocked ? 16 : 1)
     call.pointee.depth = spec.kind == .blocked ? 16 : 1
     call.pointee.depthStep = 0
+    if spec.kind == .planar { call.pointee.inputStep = 1 }
     call.pointee.lower = operands.epilogue.lower
     call.pointee.upper = operands.epilogue.upper
     var first = 0

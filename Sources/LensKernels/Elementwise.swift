@@ -39,23 +39,20 @@ public enum Elementwise {
     parallel((count + 15) / 16, grain: grain / 16) { body(($0.lowerBound * 16)..<min($0.upperBound * 16, count)) }
   }
 
-  /// y = e^x
-  public static func exponential(_ x: Floats, to y: MutableFloats, _ count: Int, kernels: KernelTable = Kernels.selected) {
-    parallel(count, grain: grain) { kernels.exponential(x + $0.lowerBound, y + $0.lowerBound, $0.count) }
+  /// y = f(x)
+  public static func curve(_ f: Curve, _ x: Floats, to y: MutableFloats, _ count: Int, kernels: KernelTable = Kernels.selected) {
+    parallel(count, grain: grain / 4) { kernels.curves.value(f, x + $0.lowerBound, y + $0.lowerBound, $0.count) }
   }
 
-  /// y = 1 / (1 + e^-x)
-  public static func sigmoid(_ x: Floats, to y: MutableFloats, _ count: Int, kernels: KernelTable = Kernels.selected) {
-    parallel(count, grain: grain) { kernels.sigmoid(x + $0.lowerBound, y + $0.lowerBound, $0.count) }
-  }
-
-  /// y = tanh x
-  public static func hyperbolicTangent(_ x: Floats, to y: MutableFloats, _ count: Int, kernels: KernelTable = Kernels.selected) {
-    parallel(count, grain: grain) { kernels.hyperbolicTangent(x + $0.lowerBound, y + $0.lowerBound, $0.count) }
-  }
-
-  /// y = x / (1 + e^-x)
-  public static func silu(_ x: Floats, to y: MutableFloats, _ count: Int, kernels: KernelTable = Kernels.selected) {
-    parallel(count, grain: grain) { kernels.silu(x + $0.lowerBound, y + $0.lowerBound, $0.count) }
+  /// dx = dy · f', or dx += that
+  ///
+  /// - kept: y or x, as `Curve.derivativeReadsOutput` says
+  public static func curveGradient(
+    _ f: Curve, _ kept: Floats, _ dy: Floats, to dx: MutableFloats, accumulates: Bool, _ count: Int, kernels: KernelTable = Kernels.selected
+  ) {
+    parallel(count, grain: grain / 4) {
+      let i = $0.lowerBound
+      kernels.curves.gradient(f, kept + i, dy + i, dx + i, $0.count, accumulates)
+    }
   }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 public import LensKernelTable
 
-/// C = alpha · op(A) · op(B), plus C if asked for; row-major, m×k times k×n, each transposed or not.
+/// C = alpha · op(A) · op(B), plus a row or C if asked for; row-major, m×k times k×n, each transposed or not.
 ///
-/// A row of C does not depend, to the last bit, on how many other rows there are, nor on the number of threads.
+/// A row of C does not depend, to the last bit, on how many other rows there are (but for `rowsStay`), nor on the number of
+/// threads.
 public struct MatrixProduct: Sendable {
   public let m, n, k: Int
   /// A is stored k×m, B n×k.
@@ -20,25 +21,31 @@ public struct MatrixProduct: Sendable {
     case dots
     /// Few rows: B is read once, row after row. The same sums in the same order as `tiles`.
     case rows
-    /// Both packed, register tiles.
+    /// Register tiles; B is packed.
     case tiles
   }
   /// Terms per pass of `tiles` and `rows`, after which the sums rest in C.
   private static let depth = 256
 
-  public init(m: Int, n: Int, k: Int, transposesA: Bool = false, transposesB: Bool = false, kernels: KernelTable = Kernels.selected) {
+  /// - rowsStay: no other call with fewer rows has to give the same bits. Many rows are then multiplied in tiles even where B is
+  ///   transposed, whose dot products add up in another order.
+  public init(
+    m: Int, n: Int, k: Int, transposesA: Bool = false, transposesB: Bool = false, rowsStay: Bool = false,
+    kernels: KernelTable = Kernels.selected
+  ) {
     (self.m, self.n, self.k, self.transposesA, self.transposesB, self.kernels) = (m, n, k, transposesA, transposesB, kernels)
     slots = Threads.count
-    path = transposesB ? .dots : m < 2 * kernels.planarPixels(1) ? .rows : .tiles
-    let blocks = kernels.planarPixels(2) > 0 ? 2 : 1
-    (self.blocks, pixels) = (blocks, kernels.planarPixels(blocks))
-    switch path {
+    let isLow = m < 2 * kernels.planarPixels(1)
+    path = transposesB && (isLow || !rowsStay) ? .dots : isLow ? .rows : .tiles
+    blocks = kernels.planarPixels(2) > 0 ? 2 : 1
+    pixels = kernels.planarPixels(blocks)
     // What beta and alpha need is decided by the call, so a copy of A is always provided for.
+    switch path {
     case .dots: scratchCount = 16 + (transposesA ? m * k : 0)
     case .rows: scratchCount = 16 + m * k
     case .tiles:
-      let depth = min(k, MatrixProduct.depth), width = 16 * blocks
-      scratchCount = 16 * blocks + depth * ((n + width - 1) / width * width + (m + pixels - 1) / pixels * pixels) + slots * pixels * width
+      let width = 16 * blocks, columns = (n + width - 1) / width * width
+      scratchCount = columns * (1 + min(k, MatrixProduct.depth)) + slots * pixels * width + m * k
     }
   }
   /// Of a tile.
@@ -48,17 +55,21 @@ public struct MatrixProduct: Sendable {
   ///   - a: m×k, or k×m if transposed
   ///   - b: k×n, or n×k if transposed
   ///   - c: m×n; must not overlap the others
+  ///   - row: n floats that every row of C begins with; nil for 0. Without meaning where `accumulates`
   ///   - scratch: `scratchCount` floats
-  public func run(_ a: Floats, _ b: Floats, into c: MutableFloats, alpha: Float = 1, accumulates: Bool = false, scratch: MutableFloats) {
+  public func run(
+    _ a: Floats, _ b: Floats, into c: MutableFloats, alpha: Float = 1, row: Floats? = nil, accumulates: Bool = false, scratch: MutableFloats
+  ) {
     guard m > 0, n > 0 else { return }
-    if k == 0 {
-      if !accumulates { c.update(repeating: 0, count: m * n) }
-      return
+    if !accumulates, k == 0 || row != nil && path != .tiles {
+      for i in 0..<m { if let row { (c + i * n).update(from: row, count: n) } else { (c + i * n).update(repeating: 0, count: n) } }
     }
+    if k == 0 { return }
+    let accumulates = accumulates || row != nil && path != .tiles
     switch path {
     case .dots: dots(a, b, c, alpha, accumulates, scratch)
     case .rows: rows(a, b, c, alpha, accumulates, scratch)
-    case .tiles: tiles(a, b, c, alpha, accumulates, scratch)
+    case .tiles: tiles(a, b, c, alpha, row, accumulates, scratch)
     }
   }
 
@@ -106,49 +117,56 @@ public struct MatrixProduct: Sendable {
     }
   }
 
-  private func tiles(_ a: Floats, _ b: Floats, _ c: MutableFloats, _ alpha: Float, _ accumulates: Bool, _ scratch: MutableFloats) {
-    let width = 16 * blocks, columnPanels = (n + width - 1) / width, rowPanels = (m + pixels - 1) / pixels
-    let zeros = scratch, packedB = scratch + width
-    zeros.update(repeating: 0, count: width)
+  private func tiles(
+    _ a: Floats, _ b: Floats, _ c: MutableFloats, _ alpha: Float, _ row: Floats?, _ accumulates: Bool, _ scratch: MutableFloats
+  ) {
+    let width = 16 * blocks, panels = (n + width - 1) / width, rowGroups = (m + pixels - 1) / pixels
+    let starts = scratch, packed = starts + panels * width
     let depthMost = min(k, MatrixProduct.depth)
-    let packedA = packedB + depthMost * columnPanels * width, edges = packedA + depthMost * rowPanels * pixels
-    let chunk = max(1, 65536 / (depthMost * pixels)), chunks = (rowPanels + chunk - 1) / chunk
+    let edges = packed + depthMost * panels * width, copies = edges + slots * pixels * width
+    // A transposed A has its rows next to each other, and needs no copy for that.
+    let isCopied = alpha != 1, rows = isCopied ? Floats(copied(a, alpha, to: copies)) : a
+    let (rowStep, termStep) = transposesA && !isCopied ? (1, m) : (k, 1)
+    starts.update(repeating: 0, count: panels * width)
+    if let row, !accumulates { starts.update(from: row, count: n) }
+    // Rows of A that stay in the second cache while the panels of B pass by.
+    let chunk = max(1, 65536 / (depthMost * pixels)), chunks = (rowGroups + chunk - 1) / chunk
     var first = 0
     while first < k {
-      let depth = min(depthMost, k - first)
-      parallel(columnPanels + rowPanels, grain: 4) { range in
-        for panel in range {
-          if panel < columnPanels {
-            packColumns(b + first * n, panel * width, depth, to: packedB + panel * width * depth)
-          } else {
-            packRows(a, (panel - columnPanels) * pixels, first, depth, alpha, to: packedA + (panel - columnPanels) * pixels * depth)
-          }
-        }
+      let depth = min(depthMost, k - first), goesOn = accumulates || first > 0
+      if first > 0 { starts.update(repeating: 0, count: panels * width) }
+      parallel(panels, grain: max(1, 8192 / (depth * width))) { range in
+        for panel in range { pack(b, panel * width, first, depth, to: packed + panel * width * depth) }
       }
-      let goesOn = accumulates || first > 0
-      parallelParts(columnPanels * chunks, slots) { slot, jobs in
+      parallelParts(panels * chunks, slots) { slot, jobs in
         var zero = 0
         withUnsafePointer(to: &zero) { offset in
-          var call = TileCall(offsets: offset, bias: zeros)
-          (call.taps, call.depth, call.depthStep, call.blockStep, call.accumulates) = (1, depth, pixels, 16, goesOn)
+          var call = TileCall(offsets: offset, bias: starts)
+          (call.taps, call.depth, call.depthStep, call.inputStep, call.blockStep, call.accumulates) = (1, depth, termStep, rowStep, 16, goesOn)
           withUnsafeMutablePointer(to: &call) { call in
             for job in jobs {
-              let panel = job % columnPanels, column = panel * width, columns = min(width, n - column)
-              for rowPanel in (job / columnPanels * chunk)..<min(rowPanels, (job / columnPanels + 1) * chunk) {
-                let row = rowPanel * pixels, count = min(pixels, m - row), output = c + (row * n + column)
-                let tile = kernels.planarTile(blocks, count), x = packedA + rowPanel * pixels * depth, w = packedB + panel * width * depth
+              let panel = job % panels, column = panel * width, columns = min(width, n - column)
+              let start = job / panels * chunk * pixels, end = min(m, start + chunk * pixels), whole = (end - start) / pixels
+              let w = packed + panel * width * depth
+              call.pointee.bias = Floats(starts + column)
+              func run(_ count: Int, _ tiles: Int, at row: Int) {
+                let tile = kernels.planarTile(blocks, count), x = rows + (row * rowStep + first * termStep)
                 if columns == width {
-                  call.pointee.pixelStep = n
-                  tile(call, x, w, output, nil)
-                } else {
-                  let edge = edges + slot * pixels * width
-                  call.pointee.pixelStep = width
+                  (call.pointee.pixelStep, call.pointee.tiles) = (n, tiles)
+                  return tile(call, x, w, c + (row * n + column), nil)
+                }
+                (call.pointee.pixelStep, call.pointee.tiles) = (width, 1)
+                let edge = edges + slot * pixels * width
+                for i in 0..<tiles {
+                  let output = c + ((row + i * count) * n + column)
                   edge.update(repeating: 0, count: count * width)
-                  if goesOn { for i in 0..<count { (edge + i * width).update(from: output + i * n, count: columns) } }
-                  tile(call, x, w, edge, nil)
-                  for i in 0..<count { (output + i * n).update(from: edge + i * width, count: columns) }
+                  if goesOn { for j in 0..<count { (edge + j * width).update(from: output + j * n, count: columns) } }
+                  tile(call, x + i * count * rowStep, w, edge, nil)
+                  for j in 0..<count { (output + j * n).update(from: edge + j * width, count: columns) }
                 }
               }
+              if whole > 0 { run(pixels, whole, at: start) }
+              if start + whole * pixels < end { run(end - start - whole * pixels, 1, at: start + whole * pixels) }
             }
           }
         }
@@ -157,22 +175,28 @@ public struct MatrixProduct: Sendable {
     }
   }
 
-  /// `depth` rows of B, `width` columns, zeros behind the last.
-  private func packColumns(_ b: Floats, _ column: Int, _ depth: Int, to destination: MutableFloats) {
-    let width = 16 * blocks, columns = min(width, n - column)
-    for i in 0..<depth {
-      let p = destination + i * width
-      p.update(from: b + (i * n + column), count: columns)
-      if columns < width { (p + columns).update(repeating: 0, count: width - columns) }
-    }
-  }
-
-  /// alpha · A, [k][row of the panel]; rows behind the last are left as they are, and not read.
-  private func packRows(_ a: Floats, _ row: Int, _ first: Int, _ depth: Int, _ alpha: Float, to destination: MutableFloats) {
-    let count = min(pixels, m - row), rowStep = transposesA ? 1 : k, step = transposesA ? m : 1
-    for j in 0..<count {
-      let p = a + ((row + j) * rowStep + first * step)
-      for i in 0..<depth { destination[i &* pixels &+ j] = alpha * p[i &* step] }
+  /// Terms from `first` on of the columns of a panel of B, [term][column], zeros behind the last column.
+  private func pack(_ b: Floats, _ column: Int, _ first: Int, _ depth: Int, to destination: MutableFloats) {
+    let width = 16 * blocks
+    for block in 0..<blocks {
+      let start = column + 16 * block, columns = max(0, min(16, n - start)), q = destination + 16 * block
+      if transposesB {
+        if blocks == 1 {
+          kernels.interleave(b + (start * k + first), k, columns, q, depth, false)
+        } else {
+          for j in 0..<16 {
+            let p = b + ((start + j) * k + first)
+            for i in 0..<depth { q[i &* width &+ j] = j < columns ? p[i] : 0 }
+          }
+        }
+      } else if columns == 16 {
+        for i in 0..<depth {
+          let x = UnsafeRawPointer(b + ((first &+ i) &* n &+ start)).loadUnaligned(as: SIMD16<Float>.self)
+          UnsafeMutableRawPointer(q + i &* width).storeBytes(of: x, as: SIMD16<Float>.self)
+        }
+      } else {
+        for i in 0..<depth { for j in 0..<16 { q[i &* width &+ j] = j < columns ? b[(first &+ i) &* n &+ start &+ j] : 0 } }
+      }
     }
   }
 

@@ -52,7 +52,7 @@ public func parallel(_ count: Int, grain: Int = 1, _ body: (Range<Int>) -> Void)
 }
 
 /// The same for at most `parts` threads; `body` learns which of them it runs on. It is called once for each piece.
-func parallelParts(_ count: Int, _ parts: Int, grain: Int = 1, _ body: (Int, Range<Int>) -> Void) {
+public func parallelParts(_ count: Int, _ parts: Int, grain: Int = 1, _ body: (Int, Range<Int>) -> Void) {
   guard count > 0 else { return }
   let parts = min(parts, count / max(grain, 1), Threads.count)
   if parts > 1, ThreadPool.current.run(Shares.Cut(count: count, parts: parts, grain: grain), body) { return }

@@ -33,21 +33,25 @@ import LensKernelTable
 ) {
   var start = 0
   while start < pixels {
-    let end = min(start &+ 64, pixels)
+    let end = min(start &+ 64, pixels), whole = start &+ (end &- start) & ~7
     var lane = 0
+    while lane &+ 4 <= planes {
+      var i = start
+      while i < whole {
+        lens_transpose_back(source + (lane &* planeStep &+ i), planeStep, destination + (i &* 16 &+ lane), accumulate)
+        i &+= 8
+      }
+      lane &+= 4
+    }
+    let transposed = lane
+    lane = 0
     while lane < planes {
       let p = source + lane &* planeStep
-      var i = start
-      if accumulate {
-        while i < end {
-          destination[i &* 16 &+ lane] += p[i]
-          i &+= 1
-        }
-      } else {
-        while i < end {
-          destination[i &* 16 &+ lane] = p[i]
-          i &+= 1
-        }
+      var i = lane < transposed ? whole : start
+      while i < end {
+        let q = destination + (i &* 16 &+ lane)
+        q[0] = accumulate ? q[0] + p[i] : p[i]
+        i &+= 1
       }
       lane &+= 1
     }

@@ -29,6 +29,5 @@ public func kernelTable() -> KernelTable {
     interleave: { interleave($0, $1, $2, $3, $4, $5) }, deinterleave: { deinterleave($0, $1, $2, $3, $4, $5) },
     add: { add($0, $1, $2, $3) }, multiply: { multiply($0, $1, $2, $3) },
     clamp: { clamp($0, $1, $2, $3, $4, $5) }, gate: { gate($0, $1, $2, $3, $4) },
-    exponential: { exponential($0, $1, $2) }, sigmoid: { sigmoid($0, $1, $2) },
-    hyperbolicTangent: { hyperbolicTangent($0, $1, $2) }, silu: { silu($0, $1, $2) })
+    curves: CurveLoops(value: { curve($0, $1, $2, $3) }, gradient: { curveGradient($0, $1, $2, $3, $4, $5) }))
 }

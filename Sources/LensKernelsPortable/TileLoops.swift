@@ -57,9 +57,20 @@ import LensKernelTable
   } while done < tiles
 }
 
-/// The same where neighbouring pixels are neighbouring floats: planar pictures, packed matrices.
+/// The same where pixels and products lie any distance apart: planar pictures, whose pixels are neighbours; rows of a matrix.
 @inline(__always) func planar<T: Tile>(
   _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
+) {
+  // Known to the compiler, the distance of neighbours costs no registers.
+  if call.pointee.inputStep == 1 {
+    planar(T.self, 1, call, x, w, y, addend)
+  } else {
+    planar(T.self, call.pointee.inputStep, call, x, w, y, addend)
+  }
+}
+
+@inline(__always) private func planar<T: Tile>(
+  _: T.Type, _ pixelStep: Int, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
 ) {
   let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth, step = call.pointee.depthStep
   let tiles = call.pointee.tiles
@@ -70,7 +81,7 @@ import LensKernelTable
     while tap < taps {
       var p = x + offsets[tap], k = 0
       repeat {
-        tile.add(p, 1, T.Row(w, 16))
+        tile.add(p, pixelStep, T.Row(w, 16))
         w += 16 &* T.Row.blocks
         p += step
         k &+= 1
@@ -78,7 +89,7 @@ import LensKernelTable
       tap &+= 1
     }
     finish(tile, call, y, addend, distance)
-    x += T.pixels
+    x += T.pixels &* pixelStep
     distance += T.pixels &* call.pointee.pixelStep
     done &+= 1
   } while done < tiles

@@ -24,7 +24,7 @@ typealias Vector = SIMD16<Float>
 
 // On a CPU without fused multiply-add `addingProduct` is a call into libm for each lane.
 #if CNNLENS_FMA || arch(arm64)
-  @inline(__always) func fused(_ sum: Vector, _ a: Vector, _ b: Vector) -> Vector { sum.addingProduct(a, b) }
+  @inline(__always) func fused(_ sum: Vector, _ a: Vector, _ b: Vector) -> Vector { lens_fused(sum, a, b) }
   @inline(__always) func fused(_ sum: Float, _ a: Float, _ b: Float) -> Float { sum.addingProduct(a, b) }
 #else
   @inline(__always) func fused(_ sum: Vector, _ a: Vector, _ b: Vector) -> Vector { sum + a * b }

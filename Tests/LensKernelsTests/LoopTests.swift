@@ -43,18 +43,78 @@ import Testing
     }.max() ?? 0
   }
 
-  @Test(arguments: Kernels.available.map(\.name)) func exponentialsAreExactToAFewUlps(variant: String) {
+  @Test(arguments: Kernels.available.map(\.name)) func curvesAreExactToAFewUlps(variant: String) {
     let k = Kernels.available.first { $0.name == variant }!
+    func values(_ f: Curve, _ x: [Float]) -> [Float] { mapped(x) { Elementwise.curve(f, $0, to: $1, $2, kernels: k) } }
     let x = (0...200_003).map { Float($0) * 0.0009 - 90 } + [0, -0.0, 1e-30, -1e-6, 3e-5, 88.7, 89.5, 200, -200, .infinity, -.infinity]
     // Further down 1 / (1 + e^-x) is rounded to 0 where the truth is subnormal.
-    let moderate = x.filter { $0 > -85 && $0 < .infinity }
-    #expect(mapped([-200, -.infinity, .infinity]) { Elementwise.sigmoid($0, to: $1, $2, kernels: k) } == [0, 0, 1])
-    #expect(worst(mapped(x) { Elementwise.exponential($0, to: $1, $2, kernels: k) }, x, exp) < 2)
-    #expect(worst(mapped(moderate) { Elementwise.sigmoid($0, to: $1, $2, kernels: k) }, moderate, { 1 / (1 + exp(-$0)) }) < 3)
-    #expect(worst(mapped(x) { Elementwise.hyperbolicTangent($0, to: $1, $2, kernels: k) }, x, tanh) < 2.5)
-    #expect(worst(mapped(moderate) { Elementwise.silu($0, to: $1, $2, kernels: k) }, moderate, { $0 / (1 + exp(-$0)) }) < 4)
-    for f in [Elementwise.exponential, Elementwise.sigmoid, Elementwise.hyperbolicTangent, Elementwise.silu] {
-      #expect(mapped([1, .nan, 2]) { f($0, $1, $2, k) }[1].isNaN)
+    let moderate = x.filter { $0 > -85 && $0 < .infinity }, near = moderate.filter { abs($0) < 5 }, finite = x.filter { abs($0) < .infinity }
+    #expect(values(.sigmoid, [-200, -.infinity, .infinity]) == [0, 0, 1])
+    #expect(values(.errorFunction, [-200, -.infinity, .infinity]) == [-1, -1, 1])
+    #expect(worst(values(.exponential, x), x, exp) < 2)
+    #expect(worst(values(.sigmoid, moderate), moderate, { 1 / (1 + exp(-$0)) }) < 3)
+    #expect(worst(values(.hyperbolicTangent, x), x, tanh) < 2.5)
+    #expect(worst(values(.errorFunction, finite), finite, erf) < 4)
+    #expect(worst(values(.swish(alpha: 1), moderate), moderate, { $0 / (1 + exp(-$0)) }) < 4)
+    #expect(worst(values(.swish(alpha: 1.5), near), near, { $0 / (1 + exp(-1.5 * $0)) }) < 8)
+    // In the tail e^ makes more of the rounding of x^2.
+    #expect(worst(values(.gelu, near), near, { 0.5 * $0 * erfc(-$0 / 2.0.squareRoot()) }) < 20)
+    #expect(worst(values(.mish, near), near, { $0 * tanh(log1p(exp($0))) }) < 6)
+    for f in curves { #expect(values(f, [1, .nan, 2])[1].isNaN) }
+  }
+
+  private var curves: [Curve] {
+    [.exponential, .sigmoid, .hyperbolicTangent, .errorFunction, .swish(alpha: 1), .swish(alpha: -0.7), .gelu, .geluByTanh, .mish]
+  }
+
+  /// Against the quotient of differences of the definition in Double.
+  @Test(arguments: Kernels.available.map(\.name)) func slopesAreThoseOfTheCurves(variant: String) {
+    let k = Kernels.available.first { $0.name == variant }!
+    func truth(_ f: Curve, _ x: Double) -> Double {
+      switch f {
+      case .exponential: exp(x)
+      case .sigmoid: 1 / (1 + exp(-x))
+      case .hyperbolicTangent: tanh(x)
+      case .errorFunction: erf(x)
+      case .swish(let alpha): x / (1 + exp(-Double(alpha) * x))
+      case .gelu: 0.5 * x * erfc(-x / 2.0.squareRoot())
+      case .geluByTanh: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+      case .mish: x * tanh(log1p(exp(x)))
+      }
+    }
+    let x = (0...1600).map { Float($0) * 0.01 - 8 }
+    for f in curves {
+      let kept = f.derivativeReadsOutput ? mapped(x) { Elementwise.curve(f, $0, to: $1, $2, kernels: k) } : x
+      let dy = x.map { 1 + 0.1 * $0 }, old = x.map { 2 - $0 }
+      for adds in [false, true] {
+        let slopes = mapped(kept) { kept, dx, count in
+          dx.update(from: old, count: count)
+          Elementwise.curveGradient(f, kept, dy, to: dx, accumulates: adds, count, kernels: k)
+        }
+        let worst = x.indices.map { i -> Double in
+          let x = Double(x[i]), h = 1e-5, slope = (truth(f, x + h) - truth(f, x - h)) / (2 * h)
+          let expected = Double(dy[i]) * slope + (adds ? Double(old[i]) : 0)
+          return abs(Double(slopes[i]) - expected) / max(1, abs(expected))
+        }.max()!
+        #expect(worst < 4e-6, "\(f), adds: \(adds)")
+      }
+    }
+  }
+
+  @Test(arguments: Kernels.available.map(\.name)) func aCurveDoesNotDependOnThePlace(variant: String) {
+    let k = Kernels.available.first { $0.name == variant }!
+    var random = Random(seed: 3)
+    let x = noise(45, &random), dy = noise(45, &random)
+    for f in curves {
+      let all = mapped(x) { Elementwise.curve(f, $0, to: $1, $2, kernels: k) }
+      let slopes = mapped(x) { Elementwise.curveGradient(f, $0, dy, to: $1, accumulates: false, $2, kernels: k) }
+      for (start, count) in [(0, 45), (1, 16), (7, 3), (30, 15), (44, 1)] {
+        let some = Array(x[start..<start + count]), above = Array(dy[start..<start + count])
+        #expect(mapped(some) { Elementwise.curve(f, $0, to: $1, $2, kernels: k) } == Array(all[start..<start + count]))
+        #expect(
+          mapped(some) { Elementwise.curveGradient(f, $0, above, to: $1, accumulates: false, $2, kernels: k) }
+            == Array(slopes[start..<start + count]))
+      }
     }
   }
 

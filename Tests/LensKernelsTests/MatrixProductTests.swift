@@ -7,13 +7,18 @@ import Testing
 
 @Suite struct MatrixProductTests {
   private func product(
-    _ m: Int, _ n: Int, _ k: Int, _ ta: Bool, _ tb: Bool, _ a: [Float], _ b: [Float], _ c: [Float]?, alpha: Float, _ kernels: KernelTable
+    _ m: Int, _ n: Int, _ k: Int, _ ta: Bool, _ tb: Bool, _ a: [Float], _ b: [Float], _ c: [Float]?, row: [Float]? = nil, alpha: Float,
+    rowsStay: Bool = false, _ kernels: KernelTable
   ) -> [Float] {
-    let product = MatrixProduct(m: m, n: n, k: k, transposesA: ta, transposesB: tb, kernels: kernels)
+    let product = MatrixProduct(m: m, n: n, k: k, transposesA: ta, transposesB: tb, rowsStay: rowsStay, kernels: kernels)
     let scratch = Buffer(product.scratchCount), result = Buffer(m * n)
     if let c { for i in c.indices { result.base[i] = c[i] } }
     withExtendedLifetime((scratch, result)) {
-      product.run(a, b, into: result.base, alpha: alpha, accumulates: c != nil, scratch: scratch.base)
+      if let row {
+        row.withUnsafeBufferPointer { product.run(a, b, into: result.base, alpha: alpha, row: $0.baseAddress, scratch: scratch.base) }
+      } else {
+        product.run(a, b, into: result.base, alpha: alpha, accumulates: c != nil, scratch: scratch.base)
+      }
     }
     #expect(scratch.isIntact && result.isIntact, "\(m)×\(n)×\(k) \(ta) \(tb)")
     return result.values
@@ -26,7 +31,7 @@ import Testing
       (1, 1, 1), (1, 10, 7), (1, 1000, 300), (2, 33, 16), (3, 5, 17), (7, 16, 64), (8, 100, 300), (13, 47, 600), (64, 64, 64),
       (65, 130, 257), (100, 31, 1), (300, 3, 20), (5, 0, 3), (3, 4, 0),
     ] {
-      let a = noise(m * k, &random), b = noise(k * n, &random), c = noise(m * n, &random)
+      let a = noise(m * k, &random), b = noise(k * n, &random), c = noise(m * n, &random), row = noise(n, &random)
       for ta in [false, true] {
         for tb in [false, true] {
           for (alpha, old) in [(Float(1), nil), (-0.5, nil), (1, c), (2, c)] as [(Float, [Float]?)] {
@@ -39,8 +44,14 @@ import Testing
                 expected[i * n + j] = Double(alpha) * expected[i * n + j] + Double(old?[i * n + j] ?? 0)
               }
             }
-            let error = relativeError(product(m, n, k, ta, tb, a, b, old, alpha: alpha, kernels), expected)
-            #expect(error < tolerance, "\(m)×\(n)×\(k) \(ta) \(tb) \(alpha): \(error)")
+            for rowsStay in [false, true] {
+              let error = relativeError(product(m, n, k, ta, tb, a, b, old, alpha: alpha, rowsStay: rowsStay, kernels), expected)
+              #expect(error < tolerance, "\(m)×\(n)×\(k) \(ta) \(tb) \(alpha) \(rowsStay): \(error)")
+              guard old == nil, n > 0 else { continue }
+              let shifted = expected.indices.map { expected[$0] + Double(row[$0 % n]) }
+              let begun = relativeError(product(m, n, k, ta, tb, a, b, nil, row: row, alpha: alpha, rowsStay: rowsStay, kernels), shifted)
+              #expect(begun < tolerance, "\(m)×\(n)×\(k) \(ta) \(tb) \(alpha) \(rowsStay) on a row: \(begun)")
+            }
           }
         }
       }

@@ -34,6 +34,13 @@ typedef union {
     unsigned short number;
 } lens_bits;
 
+/// sum + a · b, rounded once. Swift's `addingProduct` is one multiplication for each lane, which the compiler does not
+/// always make one instruction of again.
+static inline __attribute__((always_inline)) lens_vector lens_fused(lens_vector sum, lens_vector a, lens_vector b)
+{
+    return __builtin_elementwise_fma(a, b, sum);
+}
+
 /// Bit i: lower < x[i] < upper.
 static inline __attribute__((always_inline)) unsigned short lens_bits_between(lens_vector x, lens_vector lower,
                                                                               lens_vector upper)
@@ -86,6 +93,42 @@ static inline __attribute__((always_inline)) void lens_transpose(const float *pi
     __builtin_memcpy(rows + row_step, &second, 32);
     __builtin_memcpy(rows + 2 * row_step, &third, 32);
     __builtin_memcpy(rows + 3 * row_step, &fourth, 32);
+}
+
+/// The way back: four rows of eight to four floats of each of eight pixels, or added to them.
+static inline __attribute__((always_inline)) void lens_transpose_back(const float *rows, long row_step, float *pixels,
+                                                                      _Bool adds)
+{
+    typedef float half __attribute__((ext_vector_type(4)));
+    typedef float row __attribute__((ext_vector_type(8)));
+    row in[4];
+    __builtin_memcpy(&in[0], rows, 32);
+    __builtin_memcpy(&in[1], rows + row_step, 32);
+    __builtin_memcpy(&in[2], rows + 2 * row_step, 32);
+    __builtin_memcpy(&in[3], rows + 3 * row_step, 32);
+    row a = __builtin_shufflevector(in[0], in[1], 0, 8, 1, 9, 4, 12, 5, 13);
+    row b = __builtin_shufflevector(in[2], in[3], 0, 8, 1, 9, 4, 12, 5, 13);
+    row c = __builtin_shufflevector(in[0], in[1], 2, 10, 3, 11, 6, 14, 7, 15);
+    row d = __builtin_shufflevector(in[2], in[3], 2, 10, 3, 11, 6, 14, 7, 15);
+    row out[4] = {
+        __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13),
+        __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15),
+        __builtin_shufflevector(c, d, 0, 1, 8, 9, 4, 5, 12, 13),
+        __builtin_shufflevector(c, d, 2, 3, 10, 11, 6, 7, 14, 15),
+    };
+    for (int i = 0; i < 4; i++) {
+        float *first = pixels + 16 * i, *second = pixels + 16 * (i + 4);
+        half low = out[i].lo, high = out[i].hi;
+        if (adds) {
+            half old;
+            __builtin_memcpy(&old, first, 16);
+            low += old;
+            __builtin_memcpy(&old, second, 16);
+            high += old;
+        }
+        __builtin_memcpy(first, &low, 16);
+        __builtin_memcpy(second, &high, 16);
+    }
 }
 
 #endif

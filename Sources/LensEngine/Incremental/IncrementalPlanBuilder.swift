@@ -230,8 +230,8 @@ struct IncrementalPlanBuilder {
     let producer = flow.plan.steps[unit.producer]
     if let graph {
       let inputs = try unit.reads.map { try whole($0) }
-      // Convolutions know no shape, and may have taken in what was behind them.
-      let op: any Operator = producer.source.map { $0.op is Convolution ? $0.op : graph.nodes[$0.node].op } ?? Identity()
+      // What does the work of several nodes knows no shape.
+      let op: any Operator = producer.source.map { $0.isFolded ? $0.op : graph.nodes[$0.node].op } ?? Identity()
       let shapes = producer.inputs.map { wholeShape($0) }
       let stage = try stage(unit, op, shapes)
       values[unit.step] = (.whole, append(unit.step, stage, inputs))

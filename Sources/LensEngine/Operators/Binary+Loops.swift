@@ -47,6 +47,22 @@ extension Binary.Function {
     }
   }
 
+  /// dx += dy df/dx, for functions that are linear in it, along a run where it advances.
+  /// - other: the other operand, which only a product looks at
+  func addLinearGradient(
+    of operand: Int, _ other: UnsafePointer<Float>, _ otherStep: Int, _ dy: UnsafePointer<Float>, to dx: UnsafeMutablePointer<Float>,
+    count: Int
+  ) {
+    switch self {
+    case .multiply where otherStep == 0:
+      let factor = other[0]
+      for i in 0..<count { dx[i] += dy[i] * factor }
+    case .multiply: for i in 0..<count { dx[i] += dy[i] * other[i] }
+    case .subtract where operand == 1: for i in 0..<count { dx[i] -= dy[i] }
+    default: for i in 0..<count { dx[i] += dy[i] }
+    }
+  }
+
   /// df/da or df/db. For functions that keep no inputs, what `a` and `b` point to is not looked at.
   func writeDerivative(
     of operand: Int, _ a: UnsafePointer<Float>, _ aStep: Int, _ b: UnsafePointer<Float>, _ bStep: Int,

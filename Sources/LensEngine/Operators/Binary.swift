@@ -29,7 +29,7 @@ public struct Binary: Operator {
         inputs[full] = .blocked
         return Layouts(inputs: inputs, output: .blocked)
       }
-      if given[other] == .blocked, Binary.isPerChannel(shapes[other], of: shapes[full]) {
+      if given[other] == .blocked || shapes[other] != shapes[full], Binary.isPerChannel(shapes[other], of: shapes[full]) {
         return Layouts(inputs: [.blocked, .blocked], output: .blocked)
       }
     }
@@ -60,6 +60,13 @@ public struct Binary: Operator {
       let a = keepsInputs ? pass.input(0) : dy, b = keepsInputs ? pass.input(1) : dy
       for k in 0..<2 {
         guard let dx = pass.inputGradient(k) else { continue }
+        if !lanes.isStretched(k), function.isLinear {
+          lanes.forEachRun { run in
+            let other = 1 - k, factor = (k == 0 ? b : a) + run.offsets[other]
+            function.addLinearGradient(of: k, factor, lanes.step(other), dy + run.start, to: dx + run.start, count: run.count)
+          }
+          continue
+        }
         lanes.addGradient(of: k, to: dx) { run, terms in
           function.writeDerivative(of: k, a + run.offsets[0], aStep, b + run.offsets[1], bStep, to: terms, count: run.count)
           let dy = dy + run.start
@@ -91,6 +98,14 @@ extension Binary.Function {
     switch self {
     case .add, .subtract: []
     default: .inputs
+    }
+  }
+
+  /// In each operand.
+  var isLinear: Bool {
+    switch self {
+    case .add, .subtract, .multiply: true
+    default: false
     }
   }
 

@@ -23,34 +23,9 @@ func boundedExp(_ x: Float) -> Float {
   return p * Float(bitPattern: (shifted.bitPattern &- 0x4B40_0000 &+ 127) << 23)
 }
 
-/// 1 / (1 + e^-x).
-@inline(__always)
-func logistic(_ x: Float) -> Float { 1 / (1 + boundedExp(-x)) }
-
-/// Moshier, Cephes, `tanhf`: a polynomial near 0, where the quotient would cancel.
-@inline(__always)
-func hyperbolicTangent(_ x: Float) -> Float {
-  let z = x * x
-  var p: Float = -5.704_988_73e-3
-  p = p * z + 2.063_908_88e-2
-  p = p * z - 5.373_971_56e-2
-  p = p * z + 1.333_144_22e-1
-  p = p * z - 3.333_328_19e-1
-  let near = p * z * x + x
-  let far = 1 - 2 / (boundedExp(2 * abs(x)) + 1)
-  return abs(x) < 0.625 ? near : (x < 0 ? -far : far)
-}
-
 /// log(1 + e^x) without overflow or cancellation.
 @inline(__always)
 func softplus(_ x: Float) -> Float { max(x, 0) + log1p(boundedExp(-abs(x))) }
-
-/// The normal distribution function, accurate in its lower tail.
-@inline(__always)
-func normalDistribution(_ x: Float) -> Float { 0.5 * erfc(-x * 0.707_106_781) }
-
-@inline(__always)
-func normalDensity(_ x: Float) -> Float { 0.398_942_280 * boundedExp(-0.5 * x * x) }
 
 /// -1, 0 or 1; 0 for NaN.
 @inline(__always)

@@ -11,7 +11,16 @@ public struct Linear: Operator {
 
   public init(weights: Tensor, bias: [Float]?, kind: String = "Gemm") { (self.weights, self.bias, self.kind) = (weights, bias, kind) }
 
+  /// From so many rows an image on, packing the weights is little beside multiplying with them.
+  private static let manyRows = 32
+
   public var parameterCount: Int { weights.count + (bias?.count ?? 0) }
+  /// The same with more added to every row; nil where there is not one number for each output.
+  func adding(_ row: Tensor) -> Linear? {
+    guard row.count == weights.shape[0], row.shape.dimensions.last == row.count else { return nil }
+    return Linear(weights: weights, bias: bias.map { zip($0, row.values).map(+) } ?? row.values, kind: kind)
+  }
+
   public func multiplyAdds(for shapes: [Shape], output: Shape) -> Int { output.count * weights.shape[1] }
 
   public func stage(for shapes: [Shape], in layouts: Layouts) throws -> Stage {
@@ -25,11 +34,12 @@ public struct Linear: Operator {
     let outputs = weights.shape[0], inputs = weights.shape[1], rows = shape.count(0..<shape.rank - 1)
     let result = try Shape(checking: Array(shape.dimensions.dropLast()) + [outputs])
     let bias = Table(bias ?? [Float](repeating: 0, count: outputs))
-    let forward = MatrixProduct(m: rows, n: outputs, k: inputs, transposesB: true)
+    // Rows of one image (its places, its tokens) are always together; images may come one at a time.
+    let perImage = shape.rank > 2 ? shape.count(1..<shape.rank - 1) : 1
+    let forward = MatrixProduct(m: rows, n: outputs, k: inputs, transposesB: true, rowsStay: perImage >= Linear.manyRows)
     let backward = MatrixProduct(m: rows, n: inputs, k: outputs)
     return Stage(output: result, scratchCount: max(forward.scratchCount, backward.scratchCount), overwrites: true) { pass in
-      for row in 0..<rows { (pass.output + row * outputs).update(from: bias.base, count: outputs) }
-      forward.run(pass.input(0), weights.pointer, into: pass.output, accumulates: true, scratch: pass.scratch)
+      forward.run(pass.input(0), weights.pointer, into: pass.output, row: bias.base, scratch: pass.scratch)
     } backward: { pass in
       guard let gradient = pass.inputGradient(0) else { return }
       backward.run(pass.outputGradient, weights.pointer, into: gradient, accumulates: pass.accumulates(0), scratch: pass.scratch)

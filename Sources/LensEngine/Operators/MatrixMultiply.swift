@@ -13,31 +13,40 @@ public struct MatrixMultiply: Operator {
   public func stage(for shapes: [Shape], in layouts: Layouts) throws -> Stage {
     let product = try Product(shapes[0], shapes[1])
     let (m, k, n) = (product.m, product.k, product.n), batches = product.count
+    // Of three axes and more the first is the image, so that rows are always together.
+    let rowsStay = shapes[0].rank > 2
     let forward = MatrixProduct(m: m, n: n, k: k)
-    let byLeft = MatrixProduct(m: m, n: k, k: n, transposesB: true), byRight = MatrixProduct(m: k, n: n, k: m, transposesA: true)
-    let scratchCount = max(forward.scratchCount, byLeft.scratchCount, byRight.scratchCount)
-    return Stage(output: product.output, keeps: .inputs, scratchCount: scratchCount, overwrites: true) { pass in
-      for i in 0..<batches {
+    let byLeft = MatrixProduct(m: m, n: k, k: n, transposesB: true, rowsStay: rowsStay)
+    let byRight = MatrixProduct(m: k, n: n, k: m, transposesA: true)
+    let share = max(forward.scratchCount, byLeft.scratchCount, byRight.scratchCount), slots = Threads.count
+    // Small products go to one thread each; large ones are shared by all.
+    let grain = max(1, (1 << 16) / max(1, m * k * n)), together = m * k * n >= 1 << 24 || batches == 1
+    @Sendable func each(_ count: Int, _ scratch: UnsafeMutablePointer<Float>, _ body: (Int, UnsafeMutablePointer<Float>) -> Void) {
+      if together { return (0..<count).forEach { body($0, scratch) } }
+      parallelParts(count, slots, grain: grain) { slot, range in for i in range { body(i, scratch + slot * share) } }
+    }
+    return Stage(output: product.output, keeps: .inputs, scratchCount: together ? share : slots * share, overwrites: true) { pass in
+      each(batches, pass.scratch) { i, scratch in
         forward.run(
           pass.input(0) + product.left[i] * m * k, pass.input(1) + product.right[i] * k * n, into: pass.output + i * m * n,
-          scratch: pass.scratch)
+          scratch: scratch)
       }
     } backward: { pass in
       if let gradient = pass.inputGradient(0) {
-        for (a, uses) in product.leftUses.enumerated() {
-          for (position, i) in uses.enumerated() {
+        each(product.leftUses.count, pass.scratch) { a, scratch in
+          for (position, i) in product.leftUses[a].enumerated() {
             byLeft.run(
               pass.outputGradient + i * m * n, pass.input(1) + product.right[i] * k * n, into: gradient + a * m * k,
-              accumulates: position > 0 || pass.accumulates(0), scratch: pass.scratch)
+              accumulates: position > 0 || pass.accumulates(0), scratch: scratch)
           }
         }
       }
       if let gradient = pass.inputGradient(1) {
-        for (b, uses) in product.rightUses.enumerated() {
-          for (position, i) in uses.enumerated() {
+        each(product.rightUses.count, pass.scratch) { b, scratch in
+          for (position, i) in product.rightUses[b].enumerated() {
             byRight.run(
               pass.input(0) + product.left[i] * m * k, pass.outputGradient + i * m * n, into: gradient + b * k * n,
-              accumulates: position > 0 || pass.accumulates(1), scratch: pass.scratch)
+              accumulates: position > 0 || pass.accumulates(1), scratch: scratch)
           }
         }
       }

@@ -58,8 +58,7 @@ public struct Pointwise: Operator {
       let adds = pass.accumulates(0)
       parallel(count, grain: 1 << 13) {
         let i = $0.lowerBound
-        if !adds { (dx + i).update(repeating: 0, count: $0.count) }
-        function.addGradient(kept + i, dy + i, to: dx + i, count: $0.count)
+        function.writeGradient(kept + i, dy + i, to: dx + i, count: $0.count, adds: adds)
       }
     }
     return function.isPiecewiseConstant ? stage.withoutGradient : stage
@@ -92,11 +91,27 @@ extension Pointwise.Function {
     }
   }
 
+  /// Those for which there is vector code.
+  var curve: Curve? {
+    switch self {
+    case .exp: .exponential
+    case .sigmoid: .sigmoid
+    case .tanh: .hyperbolicTangent
+    case .erf: .errorFunction
+    case .swish(let alpha): .swish(alpha: alpha)
+    case .gelu(tanh: false): .gelu
+    case .gelu(tanh: true): .geluByTanh
+    case .mish: .mish
+    default: nil
+    }
+  }
+
   /// The output wherever the derivative can be written from it: then the input's memory is free.
   var keeps: Kept {
-    switch self {
+    if let curve { return curve.derivativeReadsOutput ? .output : .inputs }
+    return switch self {
     case .negate: []
-    case .sigmoid, .hardSigmoid, .tanh, .softsign, .softplus, .exp, .sqrt, .reciprocal, .tan, .celu, .clip: .output
+    case .hardSigmoid, .softsign, .softplus, .sqrt, .reciprocal, .tan, .celu, .clip: .output
     case .leakyRelu(let slope): slope >= 0 ? .output : .inputs
     case .elu(let alpha): alpha >= 0 ? .output : .inputs
     case .selu(let alpha, let gamma): alpha >= 0 && gamma > 0 ? .output : .inputs

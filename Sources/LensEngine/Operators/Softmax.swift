@@ -24,6 +24,10 @@ public struct Softmax: Operator {
         for row in rows {
           let start = row / inner * length * inner + row % inner
           let x = input + start, y = output + start
+          if inner == 1, !isLogarithm {
+            Softmax.row(x, y, length)
+            continue
+          }
           var largest = -Float.infinity
           for i in 0..<length { largest = max(largest, x[i * inner]) }
           var sum: Float = 0
@@ -47,6 +51,10 @@ public struct Softmax: Operator {
         for row in rows {
           let start = row / inner * length * inner + row % inner
           let y = output + start, dy = outputGradient + start, dx = inputGradient + start
+          if inner == 1, !isLogarithm {
+            Softmax.addGradient(y, dy, dx, length)
+            continue
+          }
           var dot: Float = 0
           for i in 0..<length { dot += isLogarithm ? dy[i * inner] : y[i * inner] * dy[i * inner] }
           for i in 0..<length {
@@ -56,4 +64,30 @@ public struct Softmax: Operator {
       }
     }
   }
+
+  private static func row(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int) {
+    var largest = -Float.infinity
+    for i in 0..<count { largest = max(largest, x[i]) }
+    for i in 0..<count { y[i] = x[i] - largest }
+    Kernels.selected.curves.value(.exponential, UnsafePointer(y), y, count)
+    let sum = interleavedSum(count) { y[$0] }
+    for i in 0..<count { y[i] /= sum }
+  }
+
+  private static func addGradient(
+    _ y: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, _ count: Int
+  ) {
+    let dot = interleavedSum(count) { y[$0] * dy[$0] }
+    for i in 0..<count { dx[i] += y[i] * (dy[i] - dot) }
+  }
+}
+
+/// A sum in eight interleaved parts, which keep up with the loads.
+@inline(__always)
+private func interleavedSum(_ count: Int, _ term: (Int) -> Float) -> Float {
+  var parts = SIMD8<Float>.zero
+  let whole = count & ~7
+  for i in stride(from: 0, to: whole, by: 8) { for j in 0..<8 { parts[j] += term(i &+ j) } }
+  for i in whole..<count { parts[i - whole] += term(i) }
+  return parts.sum()
 }

@@ -4,7 +4,7 @@ import LensTensors
 
 extension ONNXOperators {
   static let reductions: [String: ONNXLowering] = [
-    "ReduceMean": reduction(.mean),
+    "ReduceMean": mean,
     "ReduceSum": reduction(.sum, axesAreInputSince: 13),
     "ReduceMax": reduction(.maximum),
     "ReduceMin": reduction(.minimum),
@@ -21,6 +21,17 @@ extension ONNXOperators {
         isReversed: try call.flag("reverse"))
     },
   ]
+
+  /// Over height and width it is a pooling, which knows the layout of feature maps.
+  private static let mean: ONNXLowering = { call in
+    let axes = try call.reducedAxes(since: 18) ?? [], keeps = try call.flag("keepdims", true), shape = try call.shape(0)
+    guard shape.rank == 4, axes.sorted() == [2, 3], shape.count > 0 else {
+      return [try call.add(Reduction(.mean, axes: axes, keepsDimensions: keeps), [try call.operand(0)])]
+    }
+    if keeps { return [try call.add(GlobalPool(.average), [try call.operand(0)])] }
+    let pooled = try call.helper("pool", GlobalPool(.average), [try call.operand(0)])
+    return [try call.add(Reshape(to: [shape.n, shape.c], kind: "Flatten"), [pooled])]
+  }
 
   private static func reduction(_ function: Reduction.Function, axesAreInputSince opset: Int = 18) -> ONNXLowering {
     unary { Reduction(function, axes: try $0.reducedAxes(since: opset) ?? [], keepsDimensions: try $0.flag("keepdims", true)) }

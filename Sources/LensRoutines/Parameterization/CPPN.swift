@@ -89,7 +89,7 @@ private final class PatternDecoder: Decoder {
   func decode(_ parameters: UnsafePointer<Float>, to picture: UnsafeMutablePointer<Float>) {
     last.base.update(from: parameters, count: self.parameters.count)
     for n in 0..<shape.n { run(n, to: picture + n * shape.c * area) }
-    Elementwise.sigmoid(picture, to: picture, shape.count)
+    Elementwise.curve(.sigmoid, picture, to: picture, shape.count)
   }
 
   /// Picture `n` before the sigmoid.

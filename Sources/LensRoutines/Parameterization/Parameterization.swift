@@ -78,7 +78,7 @@ struct ColourSpace {
         }
       }
     }
-    Elementwise.sigmoid(x, to: x, shape.count)
+    Elementwise.curve(.sigmoid, x, to: x, shape.count)
   }
 
   /// - result: memory of the shape of a picture.

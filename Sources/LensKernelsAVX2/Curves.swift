@@ -1,0 +1,1 @@
+../LensKernelsPortable/Curves.swift
