@@ -35,8 +35,8 @@ public struct GroupNormalization: Operator {
           statistics.keep(pass.auxiliary?.advanced(by: 2 * row))
           for c in 0..<channels {
             let channel = row % groups * channels + c
-            let factor = statistics.inverse * scale[channel], bias = bias[channel], mean = statistics.mean
-            for i in c * pixels..<(c + 1) * pixels { y[i] = (x[i] - mean) * factor + bias }
+            statistics.write(
+              x + c * pixels, to: y + c * pixels, pixels, scale: OneFactor(value: scale[channel]), bias: OneFactor(value: bias[channel]))
           }
         }
       }
@@ -47,13 +47,12 @@ public struct GroupNormalization: Operator {
           let x = pass.input(0) + row * count, dy = pass.outputGradient + row * count, dx = inputGradient + row * count
           let first = row % groups * channels
           let statistics = Statistics(pass.auxiliary + 2 * row)
-          if channels == 1 {
-            let scale = scale[first]
-            statistics.addGradient(x, to: dx, count) { dy[$0] * scale }
-          } else {
-            scale.withUnsafeBufferPointer { scale in
-              statistics.addGradient(x, to: dx, count) { dy[$0] * scale[first + $0 / pixels] }
-            }
+          func factor(_ c: Int) -> OneFactor { OneFactor(value: scale[first + c]) }
+          var sums = SIMD2<Double>.zero
+          for c in 0..<channels { sums += statistics.sums(x + c * pixels, dy + c * pixels, pixels, scale: factor(c)) }
+          for c in 0..<channels {
+            let at = c * pixels
+            statistics.addGradient(x + at, dy + at, to: dx + at, pixels, scale: factor(c), means: sums / Double(count))
           }
         }
       }

@@ -45,32 +45,27 @@ private func normalization(
 ) throws -> Stage {
   guard (0..<shape.rank).contains(axis) else { throw LensError(.shapeMismatch, "axis \(axis) of a value of shape \(shape)") }
   let inner = Shape(Array(shape.dimensions[axis...]))
-  let scale = try scale?.expanded(to: inner), bias = try bias?.expanded(to: inner)
+  let scale = try Table(scale?.expanded(to: inner).values ?? [Float](repeating: 1, count: inner.count))
+  let bias = try Table(bias?.expanded(to: inner).values ?? [Float](repeating: 0, count: inner.count))
   let rows = shape.count(0..<axis), count = inner.count
   let grain = max(8192 / max(count, 1), 1)
   return Stage(output: shape, keeps: .inputs, auxiliaryCount: 2 * rows) { pass in
     parallel(rows, grain: grain) { rows in
       for row in rows {
-        let x = pass.input(0) + row * count, y = pass.output + row * count
+        let x = pass.input(0) + row * count
         let statistics = Statistics(x, count, epsilon: epsilon, centred: centred)
         statistics.keep(pass.auxiliary?.advanced(by: 2 * row))
-        let mean = statistics.mean, inverse = statistics.inverse
-        for i in 0..<count { y[i] = (x[i] - mean) * inverse }
-        scale?.withPointer { scale in for i in 0..<count { y[i] *= scale[i] } }
-        bias?.withPointer { bias in for i in 0..<count { y[i] += bias[i] } }
+        statistics.write(x, to: pass.output + row * count, count, scale: EachFactor(base: scale.base), bias: EachFactor(base: bias.base))
       }
     }
   } backward: { pass in
     guard let inputGradient = pass.inputGradient(0) else { return }
     parallel(rows, grain: grain) { rows in
       for row in rows {
-        let x = pass.input(0) + row * count, dy = pass.outputGradient + row * count, dx = inputGradient + row * count
-        let statistics = Statistics(pass.auxiliary + 2 * row)
-        if let scale {
-          scale.withPointer { scale in statistics.addGradient(x, to: dx, count, centred: centred) { dy[$0] * scale[$0] } }
-        } else {
-          statistics.addGradient(x, to: dx, count, centred: centred) { dy[$0] }
-        }
+        let x = pass.input(0) + row * count, dy = pass.outputGradient + row * count
+        let statistics = Statistics(pass.auxiliary + 2 * row), scale = EachFactor(base: scale.base)
+        let means = statistics.sums(x, dy, count, scale: scale) / Double(count)
+        statistics.addGradient(x, dy, to: inputGradient + row * count, count, scale: scale, means: means, centred: centred)
       }
     }
   }

@@ -46,3 +46,16 @@ public struct LpNormalization: Operator {
     }
   }
 }
+
+/// A sum in Double, in eight interleaved parts.
+@inline(__always)
+private func doubleSum(_ count: Int, _ term: (Int) -> Double) -> Double {
+  var (a, b) = (SIMD4<Double>.zero, SIMD4<Double>.zero)
+  let whole = count & ~7
+  for i in stride(from: 0, to: whole, by: 8) {
+    a += SIMD4(term(i), term(i &+ 1), term(i &+ 2), term(i &+ 3))
+    b += SIMD4(term(i &+ 4), term(i &+ 5), term(i &+ 6), term(i &+ 7))
+  }
+  for i in whole..<count { a[0] += term(i) }
+  return (a + b).sum()
+}

@@ -3,20 +3,52 @@ import LensTensors
 
 // What group, layer and root-mean-square normalisation share: a stretch of floats that is normalised together.
 
-/// A sum in Double, in eight interleaved parts.
+/// A sum of floats in vectors, which add up in Double every so often.
 @inline(__always)
-func doubleSum(_ count: Int, _ term: (Int) -> Double) -> Double {
-  var (a, b) = (SIMD4<Double>.zero, SIMD4<Double>.zero)
-  let whole = count & ~7
-  for i in stride(from: 0, to: whole, by: 8) {
-    a += SIMD4(term(i), term(i &+ 1), term(i &+ 2), term(i &+ 3))
-    b += SIMD4(term(i &+ 4), term(i &+ 5), term(i &+ 6), term(i &+ 7))
+private func preciseSum(_ count: Int, _ vector: (Int) -> SIMD16<Float>, _ number: (Int) -> Float) -> Double {
+  let whole = count & ~15
+  var total = 0.0, i = 0
+  while i < whole {
+    let end = min(i &+ 256, whole)
+    var part = SIMD16<Float>.zero
+    while i < end {
+      part += vector(i)
+      i &+= 16
+    }
+    total += Double(part.sum())
   }
-  for i in whole..<count { a[0] += term(i) }
-  return (a + b).sum()
+  while i < count {
+    total += Double(number(i))
+    i &+= 1
+  }
+  return total
 }
 
-/// How a stretch is normalised: (x - mean) * inverse.
+@inline(__always) private func load(_ p: UnsafePointer<Float>) -> SIMD16<Float> {
+  UnsafeRawPointer(p).loadUnaligned(as: SIMD16<Float>.self)
+}
+@inline(__always) private func store(_ v: SIMD16<Float>, _ p: UnsafeMutablePointer<Float>) {
+  UnsafeMutableRawPointer(p).storeBytes(of: v, as: SIMD16<Float>.self)
+}
+
+/// What standardised numbers are multiplied with.
+protocol Factors {
+  func vector(_ i: Int) -> SIMD16<Float>
+  func number(_ i: Int) -> Float
+}
+/// Each with its own.
+struct EachFactor: Factors {
+  let base: UnsafePointer<Float>
+  @inline(__always) func vector(_ i: Int) -> SIMD16<Float> { load(base + i) }
+  @inline(__always) func number(_ i: Int) -> Float { base[i] }
+}
+struct OneFactor: Factors {
+  let value: Float
+  @inline(__always) func vector(_: Int) -> SIMD16<Float> { SIMD16(repeating: value) }
+  @inline(__always) func number(_: Int) -> Float { value }
+}
+
+/// How a stretch is normalised: z = (x - mean) * inverse.
 struct Statistics {
   let mean: Float
   /// 1 / sqrt(variance + epsilon)
@@ -24,9 +56,14 @@ struct Statistics {
 
   /// Two passes: the variance is taken about the mean. With `centred` false the mean counts as 0.
   init(_ x: UnsafePointer<Float>, _ count: Int, epsilon: Float, centred: Bool = true) {
-    let mean = centred ? doubleSum(count) { Double(x[$0]) } / Double(count) : 0
-    let variance = doubleSum(count) { (Double(x[$0]) - mean) * (Double(x[$0]) - mean) } / Double(count)
-    (self.mean, inverse) = (Float(mean), Float(1 / (variance + Double(epsilon)).squareRoot()))
+    let mean = centred ? Float(preciseSum(count, { load(x + $0) }, { x[$0] }) / Double(count)) : 0, all = SIMD16(repeating: mean)
+    let squares = preciseSum(
+      count,
+      {
+        let d = load(x + $0) - all
+        return d * d
+      }, { (x[$0] - mean) * (x[$0] - mean) })
+    (self.mean, inverse) = (mean, Float(1 / (squares / Double(count) + Double(epsilon)).squareRoot()))
   }
 
   init(_ kept: UnsafePointer<Float>) { (mean, inverse) = (kept[0], kept[1]) }
@@ -36,11 +73,37 @@ struct Statistics {
     (memory[0], memory[1]) = (mean, inverse)
   }
 
-  /// With z = (x - mean) * inverse and g = dL/dz: dx += inverse (g - mean(g) - z mean(g z)), the middle term only if centred.
+  /// y = z · scale + bias
   @inline(__always)
-  func addGradient(_ x: UnsafePointer<Float>, to dx: UnsafeMutablePointer<Float>, _ count: Int, centred: Bool = true, _ g: (Int) -> Float) {
-    let along = Float(doubleSum(count) { Double(g($0)) * Double((x[$0] - mean) * inverse) } / Double(count))
-    let offset = centred ? Float(doubleSum(count) { Double(g($0)) } / Double(count)) : 0
-    for i in 0..<count { dx[i] += inverse * (g(i) - offset - (x[i] - mean) * inverse * along) }
+  func write(_ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, _ count: Int, scale: some Factors, bias: some Factors) {
+    let mean = SIMD16(repeating: mean), inverse = SIMD16(repeating: inverse), whole = count & ~15
+    for i in stride(from: 0, to: whole, by: 16) { store((load(x + i) - mean) * inverse * scale.vector(i) + bias.vector(i), y + i) }
+    for i in whole..<count { y[i] = (x[i] - self.mean) * self.inverse * scale.number(i) + bias.number(i) }
+  }
+
+  /// With g = dL/dz = dy · scale, over part of the stretch: the sums of g and of g z.
+  @inline(__always)
+  func sums(_ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ count: Int, scale: some Factors) -> SIMD2<Double> {
+    let all = SIMD16(repeating: mean)
+    let plain = preciseSum(count, { load(dy + $0) * scale.vector($0) }, { dy[$0] * scale.number($0) })
+    let along = preciseSum(
+      count, { load(dy + $0) * scale.vector($0) * (load(x + $0) - all) }, { dy[$0] * scale.number($0) * (x[$0] - mean) })
+    return [plain, along * Double(inverse)]
+  }
+
+  /// dx += inverse (g - mean(g) - z mean(g z)), the middle term only if centred; over part of a stretch.
+  @inline(__always)
+  func addGradient(
+    _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, to dx: UnsafeMutablePointer<Float>, _ count: Int, scale: some Factors,
+    means: SIMD2<Double>, centred: Bool = true
+  ) {
+    let offset = centred ? Float(means[0]) : 0, along = Float(means[1]) * inverse, whole = count & ~15
+    let mean = SIMD16(repeating: mean), inverse = SIMD16(repeating: inverse)
+    let offsets = SIMD16(repeating: offset), alongs = SIMD16(repeating: along)
+    for i in stride(from: 0, to: whole, by: 16) {
+      let g = load(dy + i) * scale.vector(i)
+      store(load(UnsafePointer(dx + i)) + inverse * (g - offsets - (load(x + i) - mean) * alongs), dx + i)
+    }
+    for i in whole..<count { dx[i] += self.inverse * (dy[i] * scale.number(i) - offset - (x[i] - self.mean) * along) }
   }
 }
