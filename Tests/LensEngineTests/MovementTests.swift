@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import LensEngine
 import LensTensors
+import LensTestSupport
 import Testing
 
 /// 0, 1, 2, ...: in these tests a float is its own address.
@@ -39,6 +40,10 @@ func expectMoves(
           }
         }
       }
+    }
+    for (channels, height, width) in [(16, 3, 5), (20, 1, 7), (37, 9, 11), (48, 1, 1)] {
+      try checkOperator(Transpose(permutation: [0, 2, 3, 1]), shapes: [[2, channels, height, width]], linear: true)
+      try checkOperator(Transpose(permutation: [0, 3, 1, 2]), shapes: [[2, height, width, channels]], linear: true)
     }
     try expectMoves(Transpose(permutation: [0, 2, 1]), of: [3, 1, 300], to: [3, 300, 1]) { [$0[0], $0[2], $0[1]] }
     #expect(throws: LensError.self) { try Transpose(permutation: [0, 0])(counted([2, 2])) }

@@ -12,7 +12,7 @@ from .results import Results
 from .routines import ROUTINES
 
 #: Forward and input gradient at batch 1, over the best PyTorch column.
-GRADIENT_FLOORS = {
+GRADIENT_FLOORS = dict.fromkeys(NETWORKS, 1.0) | {
     "resnet50": 1.7,
     "densenet121": 2.5,
     "googlenet": 2.5,
@@ -23,8 +23,10 @@ GRADIENT_FLOORS = {
     "vgg16": 2.0,
     "vgg19_512": 2.2,
 }
-#: The same at batch 8, for every network.
-GRADIENT_FLOOR_OF_BATCHES = 1.7
+#: The same at batch 8.
+GRADIENT_FLOORS_OF_BATCHES = {
+    name: 1.7 if floor > 1 else floor for name, floor in GRADIENT_FLOORS.items()
+}
 #: Forward at batch 1 and 8, over the faster of ONNX Runtime and OpenVINO.
 FORWARD_FLOORS = dict.fromkeys(NETWORKS, 1.0) | {"vgg16": 1.6, "vgg19_512": 1.6}
 #: Two threads over one.
@@ -96,7 +98,7 @@ def bars(results: Results) -> list[Bar]:
 def _speed(results: Results) -> Iterator[Bar]:
     for network in NETWORKS:
         for batch in sorted({1, LARGEST_BATCH[network]}):
-            floor = GRADIENT_FLOORS[network] if batch == 1 else GRADIENT_FLOOR_OF_BATCHES
+            floor = (GRADIENT_FLOORS if batch == 1 else GRADIENT_FLOORS_OF_BATCHES)[network]
             yield from _ratio(results, network, batch, GRADIENT, PYTORCH, floor)
             yield from _ratio(results, network, batch, FORWARD, RUNTIMES, FORWARD_FLOORS[network])
 

@@ -26,6 +26,10 @@ NETWORKS = {
     "resnet50": ("ResNet-50", 224),
     "vgg16": ("VGG-16", 224),
     "vgg19_512": ("VGG-19 trunk @512", 512),
+    "mobilenet_v3_large": ("MobileNetV3-L", 224),
+    "efficientnet_b0": ("EfficientNet-B0", 224),
+    "resnext50_32x4d": ("ResNeXt-50", 224),
+    "convnext_tiny": ("ConvNeXt-T", 224),
 }
 
 #: The largest batch for which there are pictures and references.

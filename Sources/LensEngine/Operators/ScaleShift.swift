@@ -19,7 +19,7 @@ public struct ScaleShift: Operator {
     guard shape.rank >= 2, shape.c == scale.count, shape.c == shift.count else {
       throw LensError(.shapeMismatch, "\(scale.count) scales and \(shift.count) shifts for a value of shape \(shape)")
     }
-    var stage = layouts.output == .blocked ? blockedStage(shape) : plainStage(shape)
+    var stage = layouts.output == .blocked ? blockedStage(shape) : shape.count(2..<shape.rank) == 1 ? rowStage(shape) : plainStage(shape)
     stage.addsOnce = true
     return stage
   }
@@ -55,6 +55,28 @@ public struct ScaleShift: Operator {
     }
     stage.ending = { ending in { pass in forward(pass, ending, pass.gates) } }
     return stage
+  }
+
+  /// One number a channel: the pairs lie as the numbers do.
+  private func rowStage(_ shape: Shape) -> Stage {
+    let channels = shape.c, scale = Table(scale), shift = Table(shift), grain = max(8192 / max(channels, 1), 1)
+    return Stage(output: shape, runsInPlace: true, overwrites: true) { pass in
+      parallel(shape.n, grain: grain) {
+        for row in $0 {
+          let x = pass.input(0) + row * channels, y = pass.output + row * channels
+          for c in 0..<channels { y[c] = x[c] * scale.base[c] + shift.base[c] }
+        }
+      }
+    } backward: { pass in
+      guard let inputGradient = pass.inputGradient(0) else { return }
+      let adds = pass.accumulates(0)
+      parallel(shape.n, grain: grain) {
+        for row in $0 {
+          let dx = inputGradient + row * channels, dy = pass.outputGradient + row * channels
+          for c in 0..<channels { dx[c] = dy[c] * scale.base[c] + (adds ? dx[c] : 0) }
+        }
+      }
+    }
   }
 
   private func plainStage(_ shape: Shape) -> Stage {

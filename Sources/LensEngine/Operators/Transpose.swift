@@ -14,7 +14,7 @@ public struct Transpose: Operator {
     let plain = Layouts(inputs: [.plain], output: .plain)
     switch permutation {
     case [0, 2, 3, 1] where given == [.blocked]: return Layouts(inputs: [.blocked], output: .plain)
-    case [0, 3, 1, 2] where given == [.plain] && shapes[0].rank == 4 && shapes[0][3] >= Layout.block:
+    case [0, 3, 1, 2] where shapes[0].rank == 4 && shapes[0][3] >= Layout.block:
       return Layouts(inputs: [.plain], output: .blocked)
     default: return plain
     }
