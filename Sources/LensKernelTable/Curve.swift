@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A function of one number that is made of exponentials.
+/// A function of one number that networks use often and that takes more than a comparison.
 public enum Curve: Sendable, Equatable {
   case exponential, sigmoid, hyperbolicTangent, errorFunction
   /// x · sigmoid(alpha x); SiLU where alpha is 1.
@@ -11,6 +11,8 @@ public enum Curve: Sendable, Equatable {
   case geluByTanh
   /// x · tanh(log(1 + e^x))
   case mish
+  /// x · min(max(x + 3, 0), 6) / 6; its slope is 0 at -3 and 1 at 3.
+  case hardSwish
 
   /// Whether the derivative is written from the output rather than from the input.
   public var derivativeReadsOutput: Bool {

@@ -142,7 +142,8 @@ public struct MatrixProduct: Sendable {
         var zero = 0
         withUnsafePointer(to: &zero) { offset in
           var call = TileCall(offsets: offset, bias: starts)
-          (call.taps, call.depth, call.depthStep, call.inputStep, call.blockStep, call.accumulates) = (1, depth, termStep, rowStep, 16, goesOn)
+          (call.taps, call.depth, call.depthStep, call.inputStep) = (1, depth, termStep, rowStep)
+          (call.blockStep, call.accumulates) = (16, goesOn)
           withUnsafeMutablePointer(to: &call) { call in
             for job in jobs {
               let panel = job % panels, column = panel * width, columns = min(width, n - column)

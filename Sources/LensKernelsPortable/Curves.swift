@@ -56,6 +56,7 @@ private func padded(_ x: Floats, _ count: Int, to y: MutableFloats) {
   case .gelu: map(Gelu.self, x, y, count)
   case .geluByTanh: map(GeluByTanh.self, x, y, count)
   case .mish: map(Mish.self, x, y, count)
+  case .hardSwish: map(HardSwish.self, x, y, count)
   }
 }
 
@@ -71,6 +72,7 @@ private func padded(_ x: Floats, _ count: Int, to y: MutableFloats) {
   case .gelu: chain(Gelu.self, kept, dy, dx, count, adds)
   case .geluByTanh: chain(GeluByTanh.self, kept, dy, dx, count, adds)
   case .mish: chain(Mish.self, kept, dy, dx, count, adds)
+  case .hardSwish: chain(HardSwish.self, kept, dy, dx, count, adds)
   }
 }
 
@@ -94,6 +96,14 @@ private func padded(_ x: Floats, _ count: Int, to y: MutableFloats) {
     if adds { v += load(dx + i) }
     store(v, dx + i)
     i &+= 16
+  }
+}
+
+private enum HardSwish: Function {
+  @inline(__always) static func value(_ x: Vector, _: Vector) -> Vector { x * bound(x + splat(3), splat(0), splat(6)) / splat(6) }
+  @inline(__always) static func slope(_ x: Vector, _: Vector) -> Vector {
+    let inside = (x / splat(3) + splat(0.5)).replacing(with: splat(0), where: x .<= splat(-3))
+    return inside.replacing(with: splat(1), where: x .>= splat(3))
   }
 }
 

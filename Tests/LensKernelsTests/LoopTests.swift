@@ -48,7 +48,8 @@ import Testing
     func values(_ f: Curve, _ x: [Float]) -> [Float] { mapped(x) { Elementwise.curve(f, $0, to: $1, $2, kernels: k) } }
     let x = (0...200_003).map { Float($0) * 0.0009 - 90 } + [0, -0.0, 1e-30, -1e-6, 3e-5, 88.7, 89.5, 200, -200, .infinity, -.infinity]
     // Further down 1 / (1 + e^-x) is rounded to 0 where the truth is subnormal.
-    let moderate = x.filter { $0 > -85 && $0 < .infinity }, near = moderate.filter { abs($0) < 5 }, finite = x.filter { abs($0) < .infinity }
+    let moderate = x.filter { $0 > -85 && $0 < .infinity }, near = moderate.filter { abs($0) < 5 }
+    let finite = x.filter { abs($0) < .infinity }
     #expect(values(.sigmoid, [-200, -.infinity, .infinity]) == [0, 0, 1])
     #expect(values(.errorFunction, [-200, -.infinity, .infinity]) == [-1, -1, 1])
     #expect(worst(values(.exponential, x), x, exp) < 2)
@@ -59,12 +60,16 @@ import Testing
     #expect(worst(values(.swish(alpha: 1.5), near), near, { $0 / (1 + exp(-1.5 * $0)) }) < 8)
     // In the tail e^ makes more of the rounding of x^2.
     #expect(worst(values(.gelu, near), near, { 0.5 * $0 * erfc(-$0 / 2.0.squareRoot()) }) < 20)
+    #expect(worst(values(.hardSwish, near), near, { $0 * min(max($0 + 3, 0), 6) / 6 }) < 3)
     #expect(worst(values(.mish, near), near, { $0 * tanh(log1p(exp($0))) }) < 6)
     for f in curves { #expect(values(f, [1, .nan, 2])[1].isNaN) }
   }
 
   private var curves: [Curve] {
-    [.exponential, .sigmoid, .hyperbolicTangent, .errorFunction, .swish(alpha: 1), .swish(alpha: -0.7), .gelu, .geluByTanh, .mish]
+    [
+      .exponential, .sigmoid, .hyperbolicTangent, .errorFunction, .swish(alpha: 1), .swish(alpha: -0.7), .gelu, .geluByTanh, .mish,
+      .hardSwish,
+    ]
   }
 
   /// Against the quotient of differences of the definition in Double.
@@ -80,6 +85,7 @@ import Testing
       case .gelu: 0.5 * x * erfc(-x / 2.0.squareRoot())
       case .geluByTanh: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
       case .mish: x * tanh(log1p(exp(x)))
+      case .hardSwish: x * min(max(x + 3, 0), 6) / 6
       }
     }
     let x = (0...1600).map { Float($0) * 0.01 - 8 }
@@ -91,7 +97,8 @@ import Testing
           dx.update(from: old, count: count)
           Elementwise.curveGradient(f, kept, dy, to: dx, accumulates: adds, count, kernels: k)
         }
-        let worst = x.indices.map { i -> Double in
+        // Quotients of differences know nothing of kinks.
+        let worst = x.indices.filter { f != .hardSwish || abs(abs(x[$0]) - 3) > 1e-3 }.map { i -> Double in
           let x = Double(x[i]), h = 1e-5, slope = (truth(f, x + h) - truth(f, x - h)) / (2 * h)
           let expected = Double(dy[i]) * slope + (adds ? Double(old[i]) : 0)
           return abs(Double(slopes[i]) - expected) / max(1, abs(expected))

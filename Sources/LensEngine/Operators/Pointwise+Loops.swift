@@ -8,12 +8,11 @@ extension Pointwise.Function {
   func write(_ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int) {
     @inline(__always) func each(_ f: (Float) -> Float) { for i in 0..<count { y[i] = f(x[i]) } }
     switch self {
-    case .gelu, .mish, .swish, .sigmoid, .tanh, .erf, .exp: Kernels.selected.curves.value(curve!, x, y, count)
+    case .gelu, .mish, .swish, .hardSwish, .sigmoid, .tanh, .erf, .exp: Kernels.selected.curves.value(curve!, x, y, count)
     case .leakyRelu(let slope): each { $0 > 0 ? $0 : slope * $0 }
     case .elu(let alpha): each { $0 > 0 ? $0 : alpha * expm1($0) }
     case .selu(let alpha, let gamma): each { gamma * ($0 > 0 ? $0 : alpha * expm1($0)) }
     case .celu(let alpha): each { $0 > 0 ? $0 : alpha * expm1($0 / alpha) }
-    case .hardSwish: each { $0 * min(max($0 + 3, 0), 6) / 6 }
     case .softplus: each { LensEngine.softplus($0) }
     case .thresholdedRelu(let alpha): each { $0 > alpha ? $0 : 0 }
     case .shrink(let bias, let lambda): each { $0 < -lambda ? $0 + bias : ($0 > lambda ? $0 - bias : 0) }
@@ -51,7 +50,7 @@ extension Pointwise.Function {
       }
     }
     switch self {
-    case .gelu, .mish, .swish, .sigmoid, .tanh, .erf, .exp: Kernels.selected.curves.gradient(curve!, kept, dy, dx, count, adds)
+    case .gelu, .mish, .swish, .hardSwish, .sigmoid, .tanh, .erf, .exp: Kernels.selected.curves.gradient(curve!, kept, dy, dx, count, adds)
     case .leakyRelu(let slope): each { $0 > 0 ? 1 : slope }
     case .elu(let alpha):
       if keeps == .output { each { $0 > 0 ? 1 : $0 + alpha } } else { each { $0 > 0 ? 1 : alpha * Glibc.exp($0) } }
@@ -62,7 +61,6 @@ extension Pointwise.Function {
         each { $0 > 0 ? gamma : gamma * alpha * Glibc.exp($0) }
       }
     case .celu(let alpha): each { $0 > 0 ? 1 : $0 / alpha + 1 }
-    case .hardSwish: each { $0 <= -3 ? 0 : ($0 < 3 ? $0 / 3 + 0.5 : 1) }
     case .softplus: each { -expm1(-$0) }
     case .thresholdedRelu(let alpha): each { $0 > alpha ? 1 : 0 }
     case .shrink(_, let lambda): each { $0 < -lambda || $0 > lambda ? 1 : 0 }

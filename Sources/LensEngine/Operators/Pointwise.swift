@@ -102,6 +102,7 @@ extension Pointwise.Function {
     case .gelu(tanh: false): .gelu
     case .gelu(tanh: true): .geluByTanh
     case .mish: .mish
+    case .hardSwish: .hardSwish
     default: nil
     }
   }
