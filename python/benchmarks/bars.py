@@ -24,9 +24,7 @@ GRADIENT_FLOORS = dict.fromkeys(NETWORKS, 1.0) | {
     "vgg19_512": 2.2,
 }
 #: The same at batch 8.
-GRADIENT_FLOORS_OF_BATCHES = {
-    name: 1.7 if floor > 1 else floor for name, floor in GRADIENT_FLOORS.items()
-}
+GRADIENT_FLOORS_OF_BATCHES = {name: 1.7 if floor > 1 else floor for name, floor in GRADIENT_FLOORS.items()}
 #: Forward at batch 1 and 8, over the faster of ONNX Runtime and OpenVINO.
 FORWARD_FLOORS = dict.fromkeys(NETWORKS, 1.0) | {"vgg16": 1.6, "vgg19_512": 1.6}
 #: Two threads over one.

@@ -15,6 +15,7 @@ public struct Linear: Operator {
   private static let manyRows = 32
 
   public var parameterCount: Int { weights.count + (bias?.count ?? 0) }
+
   /// The same with more added to every row; nil where there is not one number for each output.
   func adding(_ row: Tensor) -> Linear? {
     guard row.count == weights.shape[0], row.shape.dimensions.last == row.count else { return nil }
