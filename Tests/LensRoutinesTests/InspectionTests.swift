@@ -38,6 +38,31 @@ private func vgg(_ blocks: [Int]) throws -> Network {
 }
 
 @Suite struct SummaryTests {
+  /// Four axes behind a transposition are not maps, nor is what comes after the pooling.
+  @Test func theLayerToExplainHasMaps() throws {
+    func network(_ middle: [(String, any Operator)]) throws -> Session {
+      let normalization = LayerNormalization(axis: 3, scale: nil, bias: nil, epsilon: 1e-6)
+      let layers: [(String, any Operator)] =
+        [("conv", conv(3, 16))] + middle + [
+          ("pool", GlobalPool(.average)), ("last", Transpose(permutation: [0, 2, 3, 1])), ("norm", normalization),
+          ("first", Transpose(permutation: [0, 3, 1, 2])), ("flat", Reshape(to: [1, 16])),
+          ("dense", Linear(weights: weights([5, 16]), bias: nil)),
+        ]
+      return Session(try Network.chain([1, 3, 8, 10], layers))
+    }
+    let apart: [(String, any Operator)] = [
+      ("channels last", Transpose(permutation: [0, 2, 3, 1])), ("mixed", Linear(weights: weights([16, 16]), bias: nil)),
+    ]
+    #expect(try network([]).lastSpatialLayer(inputs: [[1, 3, 8, 10]]) == "conv")
+    #expect(try network([("relu", ReLU())]).lastSpatialLayer(inputs: [[1, 3, 8, 10]]) == "relu")
+    #expect(try network(apart + [("back", Transpose(permutation: [0, 3, 1, 2]))]).lastSpatialLayer(inputs: [[1, 3, 8, 10]]) == "back")
+    let tokens = Session(
+      try Network.chain(
+        [1, 3, 8, 10],
+        apart.map { $0 == "mixed" ? ($0, Linear(weights: weights([4, 3]), bias: nil)) : ($0, $1) } + [("flat", Reshape(to: [1, 320]))]))
+    #expect { try tokens.lastSpatialLayer(inputs: [[1, 3, 8, 10]]) } throws: { "\($0)".contains("layer=") }
+  }
+
   /// The table of CS231n's notes, row by row. (Its total of 24 M values is not the sum of its rows: that is 15.2 M.)
   @Test func vgg16IsTheTableOfTheLecture() throws {
     let summary = try vgg([2, 2, 3, 3, 3]).summary(inputs: [[1, 3, 224, 224]])

@@ -7,9 +7,10 @@ extension Session {
   public func lastSpatialLayer(inputs: [Shape]) throws -> Layer {
     let graph = try graph(for: inputs)
     guard let logits = graph.index(of: .logits) else { throw LensError(.notFound, "'\(network.name)' has no output") }
+    let axes = graph.pictureAxes()
     let candidate = graph.ancestors(of: logits).last { index in
       let node = graph.nodes[index]
-      return node.shape.rank == 4 && node.shape.h * node.shape.w > 1 && !node.inputs.isEmpty && !(node.op is Identity)
+      return axes[index] == [2, 3] && node.shape.h * node.shape.w > 1 && !node.inputs.isEmpty && !(node.op is Identity)
     }
     guard let candidate else {
       throw LensError(.notFound, "no layer of '\(network.name)' has maps before its class scores; name one with layer=")
@@ -54,5 +55,27 @@ extension Session {
     case let binary as Binary: binary.function == .add || binary.function == .multiply
     default: false
     }
+  }
+}
+
+extension Graph {
+  /// For each node, which of its four axes are height and width of the picture; nil where none are known to be.
+  ///
+  /// Four axes do not make maps: N×H×W×C between two transpositions, or N×heads×tokens×tokens, have other ones.
+  fileprivate func pictureAxes() -> [[Int]?] {
+    var axes = [[Int]?](repeating: nil, count: nodes.count)
+    for (index, node) in nodes.enumerated() where node.shape.rank == 4 {
+      let known = node.inputs.lazy.filter { self.nodes[$0].shape.rank == 4 }.compactMap { axes[$0] }.first
+      axes[index] =
+        switch node.op {
+        case is Input, is Convolution, is TransposedConvolution, is MaxPool, is AveragePool, is GlobalPool, is LocalResponse: [2, 3]
+        case let op as Transpose: known?.map { op.permutation.firstIndex(of: $0)! }
+        case is Linear where known?.contains(3) == true: nil
+        case is Reshape, is MatrixMultiply, is Gather, is Expand:
+          node.inputs.first.map { nodes[$0].shape == node.shape } == true ? known : nil
+        default: known
+        }
+    }
+    return axes
   }
 }
