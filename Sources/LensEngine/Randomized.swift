@@ -15,13 +15,20 @@ extension Network {
   /// - Throws: `.notFound` for a name that does not exist, `.invalidArgument` for a layer without weights (where the
   ///   network has a free size, when it is first run).
   public func randomized(_ layers: [Layer], seed: UInt64 = 0) throws -> Network {
-    let names = try layers.map { try resolve($0.name).name }
-    let source = RandomizedSource(base: self.source, layers: names, seed: seed)
     // A look at the graph, so that a layer without weights is an error here; at a size that may not be the network's.
     let shapes = inputs.map { input in
       Shape(input.dimensions.enumerated().map { axis, size in size ?? (input.dimensions.count == 4 ? [1, 3, 224, 224][axis] : 1) })
     }
-    if (try? self.source.graph(for: shapes, reaching: nil)) != nil { _ = try source.graph(for: shapes, reaching: nil) }
+    let graph = try? self.source.graph(for: shapes, reaching: nil)
+    let names = try layers.map { layer in
+      do { return try resolve(layer.name).name } catch {
+        // A node that only stands behind a layer, such as the convolution of a sequence: summaries list it, too.
+        guard let graph, graph.nodes.contains(where: { $0.name == layer.name }) else { throw error }
+        return layer.name
+      }
+    }
+    let source = RandomizedSource(base: self.source, layers: names, seed: seed)
+    if graph != nil { _ = try source.graph(for: shapes, reaching: nil) }
     return Network(source, name: name)
   }
 }

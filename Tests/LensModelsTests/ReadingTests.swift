@@ -48,6 +48,23 @@ import Testing
     #expect(LensError.thrown { _ = try model.graph(for: [[1, 3, 8, 8]], reaching: ["fc2"]) }.code == .notFound)
   }
 
+  /// A sequence's convolution stands behind a node that changes its shape back; its weights can be drawn anew all the same.
+  @Test func convolutionsOfSequencesCanBeRandomized() throws {
+    var builder = ModelBuilder()
+    builder.integers("shape", [0, 3, 64])
+    builder.floats("w", [4, 3, 3])
+    builder.node("Reshape", ["x", "shape"], ["s"], name: "sequence")
+    builder.node("Conv", ["s", "w"], ["y"], name: "conv")
+    let network = Network(try builder.read(), name: "sequence")
+    let graph = try Session(network).graph(for: [[1, 3, 8, 8]])
+    let weighted = try #require(graph.nodes.last { $0.op is Convolution })
+    #expect(weighted.name != "conv")
+    let drawn = try Session(network.randomized([Layer(weighted.name)])).graph(for: [[1, 3, 8, 8]])
+    let place = try #require(drawn.index(of: Layer(weighted.name)))
+    #expect((drawn.nodes[place].op as? Convolution)?.weights.values != (weighted.op as? Convolution)?.weights.values)
+    #expect(throws: LensError.self) { try network.randomized(["conv/nothing"]) }
+  }
+
   @Test func nodesWithoutANameOfTheirOwnAreCalledByTheirTensor() throws {
     var builder = ModelBuilder()
     builder.node("Relu", ["x"], ["a"], name: "same")
