@@ -149,7 +149,7 @@ public func cnnlens_model_randomized(
 ) -> cnnlens_status {
   status {
     let network = try model(handle).network
-    let layers = try strings(layers, layerCount, "layers").map { try network.resolve($0) }
+    let layers = try strings(layers, layerCount, "layers").map { Layer($0) }
     try give(out) { Model(try network.randomized(layers, seed: seed)) }
   }
 }
