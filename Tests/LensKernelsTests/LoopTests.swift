@@ -103,6 +103,7 @@ import Testing
           let expected = Double(dy[i]) * slope + (adds ? Double(old[i]) : 0)
           return abs(Double(slopes[i]) - expected) / max(1, abs(expected))
         }.max()!
+        // GELU by tanh takes 1 - s of a sigmoid close to 1 times x^3: 2.2e-6 at 5.
         #expect(worst < 4e-6, "\(f), adds: \(adds)")
       }
     }

@@ -275,6 +275,20 @@ def test_randomized_networks(net, batch):
         net.randomized(["conv1"], seed=1.5)
 
 
+def test_a_convolution_of_a_sequence_is_drawn_anew():
+    """It stands behind the layer of the file, under a name that only `weighted_layers` has."""
+    random = np.random.default_rng(5)
+    weights = {"w": random.normal(size=(4, 3, 3)).astype(np.float32), "shape": np.array([0, 3, 64])}
+    nodes = [
+        helper.make_node("Reshape", ["x", "shape"], ["s"], "sequence"),
+        helper.make_node("Conv", ["s", "w"], ["y"], "conv"),
+    ]
+    net = cl.load(model_bytes(nodes, weights, [("x", ["n", 3, 8, 8])], [("y", ["n", 4, 62])]))
+    x = random.normal(size=(1, 3, 8, 8)).astype(np.float32)
+    assert len(net.weighted_layers) == 1
+    assert (net.randomized(net.weighted_layers)(x) != net(x)).any()
+
+
 # ---- tables
 
 
