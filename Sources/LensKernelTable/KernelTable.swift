@@ -89,13 +89,14 @@ public struct WinogradTransforms: Sendable {
   public let input: @Sendable (Floats, Int, MutableFloats, Int, MutableFloats) -> Void
   /// 36 positions to 7 - k rows and columns of output: call, k, source, output, what is added before clamping, 576 floats of scratch.
   public let output: @Sendable (UnsafePointer<WinogradOutput>, Int, Floats, MutableFloats, Floats?, MutableFloats) -> Void
-  /// k×k weights of 16 lanes to 36 positions: k, weights, destination, floats from position to position, 576 floats of scratch.
-  public let filter: @Sendable (Int, Floats, MutableFloats, Int, MutableFloats) -> Void
+  /// k×k weights of 16 lanes to 36 positions: k, weights, floats from tap to tap, destination, floats from position to position,
+  /// 576 floats of scratch.
+  public let filter: @Sendable (Int, Floats, Int, MutableFloats, Int, MutableFloats) -> Void
 
   public init(
     input: @escaping @Sendable (Floats, Int, MutableFloats, Int, MutableFloats) -> Void,
     output: @escaping @Sendable (UnsafePointer<WinogradOutput>, Int, Floats, MutableFloats, Floats?, MutableFloats) -> Void,
-    filter: @escaping @Sendable (Int, Floats, MutableFloats, Int, MutableFloats) -> Void
+    filter: @escaping @Sendable (Int, Floats, Int, MutableFloats, Int, MutableFloats) -> Void
   ) {
     (self.input, self.output, self.filter) = (input, output, filter)
   }

@@ -110,6 +110,14 @@ struct PackedShape: Packing {
   }
   var count: Int { groups.last.map { $0.offset + count(of: $0) } ?? 0 }
 
+  /// Blocked weights with the taps of each input together: planar, in blocks of 16 inputs.
+  var byInput: PackedShape {
+    var result = self
+    result.kind = .planar
+    for i in groups.indices { (result.groups[i].firstInput, result.groups[i].inputs) = (16 * groups[i].firstInput, 16 * groups[i].inputs) }
+    return result
+  }
+
   func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, _ scale: [Float]?, into packed: MutableFloats) {
     let outputs = shape[0], perGroup = shape[1], kw = shape[3], area = shape[2] * shape[3]
     let outputsPerGroup = outputs / groupCount, inputs = perGroup * groupCount

@@ -113,7 +113,7 @@ extension ConvolutionGeometry {
   /// Cuts the lanes into groups as wide as the register tile likes them, each with the inputs that it meets.
   ///
   /// Grouped convolutions with fewer than 16 channels a group meet whole blocks, and multiply by zeros.
-  private func packedShape(
+  func packedShape(
     _ kind: PackedShape.Kind, isTransposed: Bool, lanes: Int, rows: [Int], columns: [Int], _ kernels: KernelTable
   ) -> PackedShape {
     let inputs = isTransposed ? outputChannels : inputChannels, outputs = isTransposed ? inputChannels : outputChannels

@@ -18,7 +18,7 @@ public func kernelTable() -> KernelTable {
     turnedVectors: { turnedVectors($0) }, turnedTile: { turnedTile($0) },
     winograd: WinogradTransforms(
       input: { winogradInput($0, $1, $2, $3, $4) }, output: { winogradOutput($0, $1, $2, $3, $4, $5) },
-      filter: { winogradFilter($0, $1, $2, $3, $4) }),
+      filter: { winogradFilter($0, $1, $2, $3, $4, $5) }),
     pooling: PoolingLoops(
       largest: { largest($0, $1, $2, $3) }, largestGradient: { largestGradient($0, $1, $2, $3) },
       mean: { mean($0, $1, $2) }, meanGradient: { meanGradient($0, $1, $2) }),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLensCPU
 import LensKernelTable
 
 // The transforms of Winograd's minimal filtering with the points 0, 1, -1, 2, -2 and infinity, after Lavin & Gray,
@@ -18,7 +19,11 @@ import LensKernelTable
 @inline(__always) private func get(_ p: MutableFloats) -> Lanes { UnsafeRawPointer(p).loadUnaligned(as: Lanes.self) }
 @inline(__always) private func put(_ v: Lanes, _ p: MutableFloats) { UnsafeMutableRawPointer(p).storeBytes(of: v, as: Lanes.self) }
 @inline(__always) private func all(_ x: Float) -> Lanes { Lanes(repeating: x) }
-#if CNNLENS_FMA || arch(arm64)
+#if CNNLENS_AVX512
+  @inline(__always) private func sum(_ v: Lanes, _ factor: Float, _ w: Lanes) -> Lanes { lens_fused(v, w, all(factor)) }
+#elseif CNNLENS_AVX2
+  @inline(__always) private func sum(_ v: Lanes, _ factor: Float, _ w: Lanes) -> Lanes { lens_fused_half(v, w, all(factor)) }
+#elseif arch(arm64)
   @inline(__always) private func sum(_ v: Lanes, _ factor: Float, _ w: Lanes) -> Lanes { v.addingProduct(w, all(factor)) }
 #else
   @inline(__always) private func sum(_ v: Lanes, _ factor: Float, _ w: Lanes) -> Lanes { v + w * all(factor) }
@@ -36,17 +41,17 @@ import LensKernelTable
   put(sum(sum(f, -5, d), 4, b), q + 5 &* qStep)
 }
 
-/// Aᵀ: six points to four samples, or two.
+/// Aᵀ: six points, with the factors that G leaves out, to four samples, or two.
 @inline(__always) private func toSamples(_ s: Floats, _ step: Int, _ q: MutableFloats, _ qStep: Int, _ isFour: Bool) {
   let a = get(s), b = get(s + step), c = get(s + 2 &* step), d = get(s + 3 &* step), e = get(s + 4 &* step), f = get(s + 5 &* step)
-  let p = b + c, r = b - c, u = d + e, v = d - e
-  put(a + p + u, q)
+  let p = (b + c) * all(-1 / 6), r = (b - c) * all(-1 / 6), u = d + e, v = d - e
+  put(sum(sum(p, 1 / 4, a), 1 / 24, u), q)
   if isFour {
-    put(sum(r, 2, v), q + qStep)
-    put(sum(p, 4, u), q + 2 &* qStep)
-    put(sum(r + f, 8, v), q + 3 &* qStep)
+    put(sum(r, 1 / 12, v), q + qStep)
+    put(sum(p, 1 / 6, u), q + 2 &* qStep)
+    put(sum(r + f, 1 / 3, v), q + 3 &* qStep)
   } else {
-    put(sum(r + f, 2, v), q + qStep)
+    put(sum(r + f, 1 / 12, v), q + qStep)
   }
 }
 
@@ -125,32 +130,62 @@ import LensKernelTable
   }
 }
 
-/// G: k taps to six points.
-@inline(__always) private func tapsToPoints(_ s: Floats, _ step: Int, _ k: Int, _ q: MutableFloats, _ qStep: Int) {
-  let a = get(s), b = get(s + step), c = get(s + 2 &* step)
-  let d = k == 5 ? get(s + 3 &* step) : all(0), e = k == 5 ? get(s + 4 &* step) : all(0)
-  let even = a + c + e, odd = b + d, even2 = sum(sum(a, 4, c), 16, e), odd2 = sum(b + b, 8, d)
-  put(a * all(1 / 4), q)
-  put((even + odd) * all(-1 / 6), q + qStep)
-  put((even - odd) * all(-1 / 6), q + 2 &* qStep)
-  put((even2 + odd2) * all(1 / 24), q + 3 &* qStep)
-  put((even2 - odd2) * all(1 / 24), q + 4 &* qStep)
-  put(k == 5 ? e : c, q + 5 &* qStep)
+// G has a factor in each of its rows: 1/4, -1/6, -1/6, 1/24, 1/24, 1. They wait until Aᵀ, where there is less to multiply.
+
+/// Three taps to six points.
+@inline(__always) private func putPoints(_ a: Lanes, _ b: Lanes, _ c: Lanes, _ q: MutableFloats, _ qStep: Int) {
+  let even = a + c, even2 = sum(a, 4, c)
+  put(a, q)
+  put(even + b, q + qStep)
+  put(even - b, q + 2 &* qStep)
+  put(sum(even2, 2, b), q + 3 &* qStep)
+  put(sum(even2, -2, b), q + 4 &* qStep)
+  put(c, q + 5 &* qStep)
 }
 
-@inline(never) func winogradFilter(_ k: Int, _ weights: Floats, _ destination: MutableFloats, _ positionStep: Int, _ scratch: MutableFloats)
-{
+/// Five taps to six points.
+@inline(__always) private func putPoints(_ s: Floats, _ step: Int, _ q: MutableFloats, _ qStep: Int) {
+  let a = get(s), b = get(s + step), c = get(s + 2 &* step), d = get(s + 3 &* step), e = get(s + 4 &* step)
+  let even = a + c + e, odd = b + d, even2 = sum(sum(a, 4, c), 16, e), odd2 = sum(b, 4, d)
+  put(a, q)
+  put(even + odd, q + qStep)
+  put(even - odd, q + 2 &* qStep)
+  put(sum(even2, 2, odd2), q + 3 &* qStep)
+  put(sum(even2, -2, odd2), q + 4 &* qStep)
+  put(e, q + 5 &* qStep)
+}
+
+@inline(never) func winogradFilter(
+  _ k: Int, _ taps: Floats, _ tapStep: Int, _ destination: MutableFloats, _ positionStep: Int, _ scratch: MutableFloats
+) {
+  let rowStep = 6 &* positionStep
   var lane = 0
   while lane < 16 {
-    var row = 0
-    while row < k {
-      tapsToPoints(weights + (row &* k &* 16 &+ lane), 16, k, scratch + row &* 96, 16)
-      row &+= 1
-    }
-    var j = 0
-    while j < 6 {
-      tapsToPoints(Floats(scratch) + j &* 16, 96, k, destination + (j &* positionStep &+ lane), 6 &* positionStep)
-      j &+= 1
+    let s = taps + lane, q = destination + lane
+    if k == 3 {
+      // Points of the columns as they are needed, a row of 36 positions at a time: all stays in registers.
+      let a = (get(s), get(s + tapStep), get(s + 2 &* tapStep))
+      let b = (get(s + 3 &* tapStep), get(s + 4 &* tapStep), get(s + 5 &* tapStep))
+      let c = (get(s + 6 &* tapStep), get(s + 7 &* tapStep), get(s + 8 &* tapStep))
+      putPoints(a.0, a.1, a.2, q, positionStep)
+      let even = (a.0 + c.0, a.1 + c.1, a.2 + c.2)
+      putPoints(even.0 + b.0, even.1 + b.1, even.2 + b.2, q + rowStep, positionStep)
+      putPoints(even.0 - b.0, even.1 - b.1, even.2 - b.2, q + 2 &* rowStep, positionStep)
+      let even2 = (sum(a.0, 4, c.0), sum(a.1, 4, c.1), sum(a.2, 4, c.2))
+      putPoints(sum(even2.0, 2, b.0), sum(even2.1, 2, b.1), sum(even2.2, 2, b.2), q + 3 &* rowStep, positionStep)
+      putPoints(sum(even2.0, -2, b.0), sum(even2.1, -2, b.1), sum(even2.2, -2, b.2), q + 4 &* rowStep, positionStep)
+      putPoints(c.0, c.1, c.2, q + 5 &* rowStep, positionStep)
+    } else {
+      var j = 0
+      while j < 5 {
+        putPoints(s + j &* tapStep, 5 &* tapStep, scratch + j &* 96, 16)
+        j &+= 1
+      }
+      var i = 0
+      while i < 6 {
+        putPoints(Floats(scratch) + i &* 16, 96, q + i &* rowStep, positionStep)
+        i &+= 1
+      }
     }
     lane &+= Lanes.scalarCount
   }

@@ -11,7 +11,7 @@ public final class FloatStorage: @unchecked Sendable {
   public init(count: Int, uninitialized: Bool = false) throws {
     let bytes = max(count, 1) * MemoryLayout<Float>.stride
     var memory: UnsafeMutableRawPointer?
-    let isLarge = bytes >= 2 * FloatStorage.largePage
+    let isLarge = bytes >= FloatStorage.largePage
     guard posix_memalign(&memory, isLarge ? FloatStorage.largePage : 64, bytes) == 0, let memory else {
       throw LensError(.outOfMemory, "\(bytes / 1_000_000) MB of memory are not to be had")
     }

@@ -50,7 +50,7 @@ import Testing
   func everyGeometryFollowsTheDefinition(inputs: Int, outputs: Int, groups: Int) throws {
     var random = Random(seed: UInt64(inputs * 100 + outputs))
     for op in ConvolutionTests.operators(&random, inputs: inputs, outputs: outputs, groups: groups) {
-      try checkOperator(op, shapes: [[2, inputs, 9, 7]], linear: true, reference: ConvolutionTests.reference(op), tolerance: 5e-6)
+      try checkOperator(op, shapes: [[2, inputs, 9, 7]], linear: true, reference: ConvolutionTests.reference(op), tolerance: 1e-5)
     }
   }
 
@@ -101,7 +101,7 @@ import Testing
                 weights: .normal([inputs, outputs / groups, kernel, 2], using: &random),
                 bias: extra == 0 ? nil : (0..<outputs).map { Float($0) / 4 },
                 strides: [stride, 2], dilations: [dilation, 1], padding: padding, outputPadding: [extra, 1], groups: groups)
-              try checkOperator(op, shapes: [[2, inputs, 4, 3]], linear: true, reference: ConvolutionTests.reference(op), tolerance: 5e-6)
+              try checkOperator(op, shapes: [[2, inputs, 4, 3]], linear: true, reference: ConvolutionTests.reference(op), tolerance: 1e-5)
             }
           }
         }

@@ -25,6 +25,12 @@ static inline __attribute__((always_inline)) void lens_in_order(void)
     __asm__ volatile("" ::: "memory");
 }
 
+/// Asks for `size` bytes to come into the second cache, without waiting for them.
+static inline void lens_fetch_ahead(const void *p, long size)
+{
+    for (long i = 0; i < size; i += 64) __builtin_prefetch((const char *)p + i, 0, 2);
+}
+
 // Sixteen numbers and a bit for each: compares into a mask register, or a move of the comparison's signs.
 
 typedef float lens_vector __attribute__((ext_vector_type(16)));
@@ -37,6 +43,14 @@ typedef union {
 /// sum + a · b, rounded once. Swift's `addingProduct` is one multiplication for each lane, which the compiler does not
 /// always make one instruction of again.
 static inline __attribute__((always_inline)) lens_vector lens_fused(lens_vector sum, lens_vector a, lens_vector b)
+{
+    return __builtin_elementwise_fma(a, b, sum);
+}
+
+typedef float lens_half __attribute__((ext_vector_type(8)));
+
+/// The same for half as many, one register of AVX2.
+static inline __attribute__((always_inline)) lens_half lens_fused_half(lens_half sum, lens_half a, lens_half b)
 {
     return __builtin_elementwise_fma(a, b, sum);
 }

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLensCPU
+import LensKernelTable
+import LensTensors
+
+extension WinogradPlan {
+  func run(_ operands: ConvolutionOperands) {
+    let shared = operands.scratch, own = shared + WinogradPlan.positions * (share == .tiles ? weightStep : inputStep)
+    let chunks = (tiles + chunk - 1) / chunk
+    func range(_ index: Int) -> Range<Int> { (tiles * index / chunks)..<(tiles * (index + 1) / chunks) }
+    switch share {
+    case .tiles:
+      let u = shared
+      parallelParts(groups.count * inputBlocks, slots) { slot, jobs in
+        for job in jobs {
+          let (group, input) = (job / inputBlocks, job % inputBlocks), place = place(group, 0) + input * groups[group].count * 256
+          transformWeights(operands, group..<(group + 1), input..<(input + 1), u + place, own + slot * slotCount)
+        }
+      }
+      parallelParts(chunks, slots) { slot, jobs in
+        let patch = own + slot * slotCount, v = patch + patchCount, m = v + WinogradPlan.positions * inputStep
+        for job in jobs {
+          let tiles = range(job)
+          for block in 0..<inputBlocks { transformInput(operands, block, tiles, tiles.lowerBound, v, patch) }
+          multiply(operands, lanes[0], 0..<inputBlocks, tiles.count, u, v, m) { _ in }
+          for block in 0..<blocks { transformOutput(operands, block, tiles, m + block * chunk * 16, patch) }
+        }
+      }
+    case .lanes:
+      let v = shared
+      for index in 0..<chunks {
+        let tiles = range(index), bands = min(tiles.count, 4 * slots)
+        parallelParts(inputBlocks * bands, slots) { slot, jobs in
+          let patch = own + slot * slotCount
+          for job in jobs {
+            let band = job % bands
+            let part = (tiles.lowerBound + tiles.count * band / bands)..<(tiles.lowerBound + tiles.count * (band + 1) / bands)
+            transformInput(operands, job / bands, part, tiles.lowerBound, v, patch)
+          }
+          // The first lanes that this thread will come to, most likely.
+          if jobs.lowerBound == inputBlocks * bands * slot / slots {
+            for position in 0..<WinogradPlan.positions {
+              fetchAhead(operands, lanes[lanes.count * slot / slots], 0..<inputsAtOnce, position)
+            }
+          }
+        }
+        parallelParts(lanes.count, slots) { slot, jobs in
+          let patch = own + slot * slotCount, u = patch + patchCount, m = u + WinogradPlan.positions * weightStep
+          for job in jobs {
+            let groups = lanes[job]
+            var inputs = 0..<inputsAtOnce
+            while !inputs.isEmpty {
+              let next = inputs.upperBound..<min(inputs.upperBound + inputsAtOnce, inputBlocks)
+              transformWeights(operands, groups, inputs, u, patch)
+              multiply(operands, groups, inputs, tiles.count, u, v, m) { position in
+                if next.isEmpty {
+                  fetchAhead(operands, lanes[(job + 1) % lanes.count], 0..<inputsAtOnce, position)
+                } else {
+                  fetchAhead(operands, groups, next, position)
+                }
+              }
+              inputs = next
+            }
+            let first = self.groups[groups.lowerBound].lowerBound
+            for block in first..<self.groups[groups.upperBound - 1].upperBound {
+              transformOutput(operands, block, tiles, m + (block - first) * chunk * 16, patch)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Where a group's lanes begin in a position of U that begins with those of `first`.
+  private func place(_ group: Int, _ first: Int) -> Int {
+    (groups[group].lowerBound - groups[first].lowerBound) * inputsAtOnce * 256
+  }
+
+  /// Where the weights between 16 of the convolution's inputs and 16 of its outputs begin; an input's taps are `width` apart.
+  private func packed(_ inputBlock: Int, _ outputBlock: Int) -> (place: Int, width: Int) {
+    // All groups but the last have as many blocks as the first.
+    let group = pack.groups[min(outputBlock / pack.groups[0].blocks, pack.groups.count - 1)], width = 16 * group.blocks
+    return (group.offset + inputBlock * 16 * k * k * width + (outputBlock - group.firstBlock) * 16, width)
+  }
+
+  /// Some blocks of inputs of some groups of lanes to U.
+  private func transformWeights(
+    _ operands: ConvolutionOperands, _ groups: Range<Int>, _ inputs: Range<Int>, _ u: MutableFloats, _ scratch: MutableFloats
+  ) {
+    let area = k * k, turned = scratch + 576
+    for index in groups {
+      let group = self.groups[index], width = 16 * group.count
+      for input in inputs {
+        for block in group {
+          let (place, packedWidth) = isTransposed ? packed(block, input) : packed(input, block)
+          var (taps, tapStep, inputStep) = (operands.weights + place, packedWidth, area * packedWidth)
+          if isTransposed {
+            for tap in 0..<area {
+              kernels.interleave(taps + (area - 1 - tap) * packedWidth, area * packedWidth, 16, turned + tap * 256, 16, false)
+            }
+            (taps, tapStep, inputStep) = (Floats(turned), 256, 16)
+          }
+          let q = u + (self.place(index, groups.lowerBound) + (input - inputs.lowerBound) * 16 * width + (block - group.lowerBound) * 16)
+          for i in 0..<16 { kernels.winograd.filter(k, taps + i * inputStep, tapStep, q + i * width, weightStep, scratch) }
+        }
+      }
+    }
+  }
+
+  /// Brings one 36th of what `transformWeights` will read nearer, while other things are computed.
+  private func fetchAhead(_ operands: ConvolutionOperands, _ groups: Range<Int>, _ inputs: Range<Int>, _ position: Int) {
+    let lanes = self.groups[groups.lowerBound].lowerBound..<self.groups[groups.upperBound - 1].upperBound
+    let (inputs, outputs) = isTransposed ? (lanes, inputs) : (inputs, lanes)
+    var output = outputs.lowerBound
+    while output < outputs.upperBound {
+      let (place, width) = packed(inputs.lowerBound, output), size = inputs.count * 16 * k * k * width * 4 / WinogradPlan.positions
+      lens_fetch_ahead(UnsafeRawPointer(operands.weights + place) + position * size, size)
+      output += width / 16
+    }
+  }
+
+  /// One block of 16 channels of some tiles to V.
+  private func transformInput(
+    _ operands: ConvolutionOperands, _ block: Int, _ tiles: Range<Int>, _ first: Int, _ v: MutableFloats, _ patch: MutableFloats
+  ) {
+    let scratch = patch + 576, perImage = tilesDown * tilesAcross, step = inputStep
+    for tile in tiles {
+      let image = tile / perImage, row = tile % perImage / tilesAcross * m - top, column = tile % tilesAcross * m - left
+      let plane = operands.input + (image * inputBlocks + block) * inputH * inputW * 16
+      let place = v + (block * chunk + tile - first) * 16
+      if row >= 0 && column >= 0 && row + 6 <= inputH && column + 6 <= inputW {
+        kernels.winograd.input(plane + (row * inputW + column) * 16, inputW * 16, place, step, scratch)
+      } else {
+        let columns = max(0, -column)..<max(max(0, -column), min(6, inputW - column))
+        for i in 0..<6 {
+          let q = patch + i * 96
+          if row + i < 0 || row + i >= inputH || columns.isEmpty {
+            q.update(repeating: 0, count: 96)
+          } else {
+            if columns.lowerBound > 0 { q.update(repeating: 0, count: columns.lowerBound * 16) }
+            if columns.upperBound < 6 { (q + columns.upperBound * 16).update(repeating: 0, count: (6 - columns.upperBound) * 16) }
+            let p = plane + ((row + i) * inputW + column + columns.lowerBound) * 16
+            (q + columns.lowerBound * 16).update(from: p, count: columns.count * 16)
+          }
+        }
+        kernels.winograd.input(patch, 96, place, step, scratch)
+      }
+    }
+  }
+
+  /// M += U V, or M = U V with the first of the inputs, for some groups of lanes.
+  private func multiply(
+    _ operands: ConvolutionOperands, _ groups: Range<Int>, _ inputs: Range<Int>, _ tiles: Int, _ u: MutableFloats, _ v: MutableFloats,
+    _ m: MutableFloats, _ meanwhile: (_ position: Int) -> Void
+  ) {
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: inputs.count) { offsets in
+      for i in inputs.indices { offsets[i - inputs.lowerBound] = (i - inputs.lowerBound) * chunk * 16 }
+      var call = TileCall(offsets: UnsafePointer(offsets.baseAddress!), bias: operands.zeros)
+      call.blockStep = chunk * 16
+      withUnsafeMutablePointer(to: &call) { call in
+        for position in 0..<WinogradPlan.positions {
+          meanwhile(position)
+          var m = m + position * outputStep
+          for index in groups {
+            let group = self.groups[index], most = kernels.blockedPixels(group.count), parts = (tiles + most - 1) / most
+            let narrow = tiles / parts, wide = tiles - parts * narrow
+            let narrowTile = kernels.blockedTile(group.count, narrow)
+            let wideTile = wide > 0 ? kernels.blockedTile(group.count, narrow + 1) : narrowTile
+            let weights = Floats(u) + (position * weightStep + place(index, groups.lowerBound))
+            // 20 KB of weights stay in the nearest cache while the tiles pass by.
+            let pass = max(1, 20 / group.count), beyond = wide * (narrow + 1) * 16
+            var first = inputs.lowerBound
+            while first < inputs.upperBound {
+              call.pointee.taps = min(pass, inputs.upperBound - first)
+              call.pointee.accumulates = first > 0
+              let x = Floats(v) + (position * inputStep + first * chunk * 16)
+              let weights = weights + (first - inputs.lowerBound) * 256 * group.count
+              call.pointee.tiles = wide
+              if wide > 0 { wideTile(call, x, weights, m, nil) }
+              call.pointee.tiles = parts - wide
+              if wide < parts { narrowTile(call, x + beyond, weights, m + beyond, nil) }
+              first += pass
+            }
+            m += group.count * chunk * 16
+          }
+        }
+      }
+    }
+  }
+
+  /// M to one block of 16 output channels of some tiles.
+  private func transformOutput(
+    _ operands: ConvolutionOperands, _ block: Int, _ tiles: Range<Int>, _ source: MutableFloats, _ scratch: MutableFloats
+  ) {
+    let perImage = tilesDown * tilesAcross, epilogue = operands.epilogue
+    var call = WinogradOutput(
+      positionStep: outputStep, rowStep: gridW * 16, bias: operands.bias.map { $0 + block * 16 } ?? operands.zeros)
+    call.accumulates = operands.accumulates
+    (call.clamps, call.lower, call.upper) =
+      (epilogue.lower > -.infinity || epilogue.upper < .infinity, epilogue.lower, epilogue.upper)
+    for tile in tiles {
+      let image = tile / perImage, row = tile % perImage / tilesAcross * m, column = tile % tilesAcross * m
+      (call.rows, call.columns) = (min(m, gridH - row), min(m, gridW - column))
+      let place = ((image * blocks + block) * gridH * gridW + row * gridW + column) * 16
+      call.gates = epilogue.gates.map { $0 + place / 16 }
+      call.gatedBy = operands.gatedBy.map { $0 + place / 16 }
+      kernels.winograd.output(
+        &call, k, source + (tile - tiles.lowerBound) * 16, operands.output + place, epilogue.residual.map { $0 + place }, scratch)
+    }
+  }
+}
