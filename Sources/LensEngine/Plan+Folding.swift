@@ -60,7 +60,7 @@ private struct Spelling {
   func bias(_ index: Int) -> Folded? {
     let node = graph.nodes[index]
     for (source, other) in [(node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])] where isPart[source] {
-      if graph.nodes[source].shape == node.shape, let product = graph.nodes[source].op as? Linear, product.bias == nil,
+      if graph.nodes[source].shape == node.shape, let product = graph.nodes[source].op as? Linear,
         let row = graph.nodes[other].op as? Constant, let op = product.adding(row.tensor)
       {
         return (op, graph.nodes[source].inputs, [source])

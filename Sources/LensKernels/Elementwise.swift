@@ -43,16 +43,4 @@ public enum Elementwise {
   public static func curve(_ f: Curve, _ x: Floats, to y: MutableFloats, _ count: Int, kernels: KernelTable = Kernels.selected) {
     parallel(count, grain: grain / 4) { kernels.curves.value(f, x + $0.lowerBound, y + $0.lowerBound, $0.count) }
   }
-
-  /// dx = dy · f', or dx += that
-  ///
-  /// - kept: y or x, as `Curve.derivativeReadsOutput` says
-  public static func curveGradient(
-    _ f: Curve, _ kept: Floats, _ dy: Floats, to dx: MutableFloats, accumulates: Bool, _ count: Int, kernels: KernelTable = Kernels.selected
-  ) {
-    parallel(count, grain: grain / 4) {
-      let i = $0.lowerBound
-      kernels.curves.gradient(f, kept + i, dy + i, dx + i, $0.count, accumulates)
-    }
-  }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import LensKernelTable
 
-/// C = alpha · op(A) · op(B), plus a row or C if asked for; row-major, m×k times k×n, each transposed or not.
+/// C = op(A) · op(B), plus a row or C if asked for; row-major, m×k times k×n, each transposed or not.
 ///
 /// A row of C does not depend, to the last bit, on how many other rows there are (but for `rowsStay`), nor on the number of
 /// threads.
@@ -39,13 +39,12 @@ public struct MatrixProduct: Sendable {
     path = transposesB && (isLow || !rowsStay) ? .dots : isLow ? .rows : .tiles
     blocks = kernels.planarPixels(2) > 0 ? 2 : 1
     pixels = kernels.planarPixels(blocks)
-    // What beta and alpha need is decided by the call, so a copy of A is always provided for.
     switch path {
     case .dots: scratchCount = 16 + (transposesA ? m * k : 0)
-    case .rows: scratchCount = 16 + m * k
+    case .rows: scratchCount = transposesA ? m * k : 0
     case .tiles:
       let width = 16 * blocks, columns = (n + width - 1) / width * width
-      scratchCount = columns * (1 + min(k, MatrixProduct.depth)) + slots * pixels * width + m * k
+      scratchCount = columns * (1 + min(k, MatrixProduct.depth)) + slots * pixels * width
     }
   }
   /// Of a tile.
@@ -58,7 +57,7 @@ public struct MatrixProduct: Sendable {
   ///   - row: n floats that every row of C begins with; nil for 0. Without meaning where `accumulates`
   ///   - scratch: `scratchCount` floats
   public func run(
-    _ a: Floats, _ b: Floats, into c: MutableFloats, alpha: Float = 1, row: Floats? = nil, accumulates: Bool = false, scratch: MutableFloats
+    _ a: Floats, _ b: Floats, into c: MutableFloats, row: Floats? = nil, accumulates: Bool = false, scratch: MutableFloats
   ) {
     guard m > 0, n > 0 else { return }
     if !accumulates, k == 0 || row != nil && path != .tiles {
@@ -67,22 +66,22 @@ public struct MatrixProduct: Sendable {
     if k == 0 { return }
     let accumulates = accumulates || row != nil && path != .tiles
     switch path {
-    case .dots: dots(a, b, c, alpha, accumulates, scratch)
-    case .rows: rows(a, b, c, alpha, accumulates, scratch)
-    case .tiles: tiles(a, b, c, alpha, row, accumulates, scratch)
+    case .dots: dots(a, b, c, accumulates, scratch)
+    case .rows: rows(a, b, c, accumulates, scratch)
+    case .tiles: tiles(a, b, c, row, accumulates, scratch)
     }
   }
 
-  private func dots(_ a: Floats, _ b: Floats, _ c: MutableFloats, _ alpha: Float, _ accumulates: Bool, _ scratch: MutableFloats) {
+  private func dots(_ a: Floats, _ b: Floats, _ c: MutableFloats, _ accumulates: Bool, _ scratch: MutableFloats) {
     scratch.update(repeating: 0, count: 16)
-    let rows = transposesA ? Floats(copied(a, 1, to: scratch + 16)) : a
+    let rows = transposesA ? Floats(copied(a, to: scratch + 16)) : a
     let width = kernels.dotColumns, height = kernels.dotRows
     // Rows of A that stay in the second cache while those of B pass by.
     let chunk = max(height, 65536 / k / height * height)
     let groups = (n + width - 1) / width, jobs = (m + chunk - 1) / chunk * groups
     var call = TileCall(offsets: UnsafePointer(bitPattern: 64)!, bias: scratch)
     (call.depth, call.depthStep, call.weightStep, call.pixelStep) = (k, k, k, n)
-    (call.accumulates, call.upper) = (accumulates, alpha)
+    call.accumulates = accumulates
     withUnsafePointer(to: call) { call in
       parallel(jobs, grain: max(1, 16384 / (min(chunk, m) * width * k))) { range in
         for job in range {
@@ -98,8 +97,8 @@ public struct MatrixProduct: Sendable {
     }
   }
 
-  private func rows(_ a: Floats, _ b: Floats, _ c: MutableFloats, _ alpha: Float, _ accumulates: Bool, _ scratch: MutableFloats) {
-    let rows = transposesA || alpha != 1 ? Floats(copied(a, alpha, to: scratch)) : a
+  private func rows(_ a: Floats, _ b: Floats, _ c: MutableFloats, _ accumulates: Bool, _ scratch: MutableFloats) {
+    let rows = transposesA ? Floats(copied(a, to: scratch)) : a
     let width = min(4096, max(64, (n / max(slots, 1) + 63) / 64 * 64)), panels = (n + width - 1) / width
     parallel(panels, grain: max(1, 16384 / (width * k))) { range in
       for panel in range {
@@ -118,15 +117,14 @@ public struct MatrixProduct: Sendable {
   }
 
   private func tiles(
-    _ a: Floats, _ b: Floats, _ c: MutableFloats, _ alpha: Float, _ row: Floats?, _ accumulates: Bool, _ scratch: MutableFloats
+    _ a: Floats, _ b: Floats, _ c: MutableFloats, _ row: Floats?, _ accumulates: Bool, _ scratch: MutableFloats
   ) {
     let width = 16 * blocks, panels = (n + width - 1) / width, rowGroups = (m + pixels - 1) / pixels
     let starts = scratch, packed = starts + panels * width
     let depthMost = min(k, MatrixProduct.depth)
-    let edges = packed + depthMost * panels * width, copies = edges + slots * pixels * width
-    // A transposed A has its rows next to each other, and needs no copy for that.
-    let isCopied = alpha != 1, rows = isCopied ? Floats(copied(a, alpha, to: copies)) : a
-    let (rowStep, termStep) = transposesA && !isCopied ? (1, m) : (k, 1)
+    let edges = packed + depthMost * panels * width
+    // A transposed A has its rows next to each other.
+    let (rowStep, termStep) = transposesA ? (1, m) : (k, 1)
     starts.update(repeating: 0, count: panels * width)
     if let row, !accumulates { starts.update(from: row, count: n) }
     // Rows of A that stay in the second cache while the panels of B pass by.
@@ -151,7 +149,7 @@ public struct MatrixProduct: Sendable {
               let w = packed + panel * width * depth
               call.pointee.bias = Floats(starts + column)
               func run(_ count: Int, _ tiles: Int, at row: Int) {
-                let tile = kernels.planarTile(blocks, count), x = rows + (row * rowStep + first * termStep)
+                let tile = kernels.planarTile(blocks, count), x = a + (row * rowStep + first * termStep)
                 if columns == width {
                   (call.pointee.pixelStep, call.pointee.tiles) = (n, tiles)
                   return tile(call, x, w, c + (row * n + column), nil)
@@ -201,12 +199,12 @@ public struct MatrixProduct: Sendable {
     }
   }
 
-  /// alpha · op(A) as m×k.
-  private func copied(_ a: Floats, _ alpha: Float, to destination: MutableFloats) -> MutableFloats {
+  /// A transposed A as m×k.
+  private func copied(_ a: Floats, to destination: MutableFloats) -> MutableFloats {
     parallel(m, grain: max(1, 16384 / k)) { range in
       for row in range {
-        let p = transposesA ? a + row : a + row * k, step = transposesA ? m : 1, q = destination + row * k
-        for i in 0..<k { q[i] = alpha * p[i &* step] }
+        let q = destination + row * k
+        for i in 0..<k { q[i] = a[i &* m &+ row] }
       }
     }
     return destination

@@ -157,7 +157,7 @@ import LensKernelTable
 /// then the rest one by one; so in the same order whatever the tile.
 @inline(__always) func dot<T: Tile>(_: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats) {
   let depth = call.pointee.depth, xStep = call.pointee.depthStep, wStep = call.pointee.weightStep
-  let accumulates = call.pointee.accumulates, scale = call.pointee.upper, yStep = call.pointee.pixelStep
+  let accumulates = call.pointee.accumulates, yStep = call.pointee.pixelStep
   var tile = T(T.Row(call.pointee.bias, 0))
   let whole = depth & ~15
   var k = 0
@@ -173,8 +173,7 @@ import LensKernelTable
         sum = fused(sum, x[i &* xStep &+ k], w[j &* wStep &+ k])
         k &+= 1
       }
-      let old = y + (i &* yStep &+ j)
-      return accumulates ? fused(old[0], scale, sum) : scale * sum
+      return accumulates ? y[i &* yStep &+ j] + sum : sum
     }, 0)
 }
 

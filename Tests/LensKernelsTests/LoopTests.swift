@@ -95,7 +95,7 @@ import Testing
       for adds in [false, true] {
         let slopes = mapped(kept) { kept, dx, count in
           dx.update(from: old, count: count)
-          Elementwise.curveGradient(f, kept, dy, to: dx, accumulates: adds, count, kernels: k)
+          k.curves.gradient(f, kept, dy, dx, count, adds)
         }
         // Quotients of differences know nothing of kinks.
         let worst = x.indices.filter { f != .hardSwish || abs(abs(x[$0]) - 3) > 1e-3 }.map { i -> Double in
@@ -115,12 +115,12 @@ import Testing
     let x = noise(45, &random), dy = noise(45, &random)
     for f in curves {
       let all = mapped(x) { Elementwise.curve(f, $0, to: $1, $2, kernels: k) }
-      let slopes = mapped(x) { Elementwise.curveGradient(f, $0, dy, to: $1, accumulates: false, $2, kernels: k) }
+      let slopes = mapped(x) { k.curves.gradient(f, $0, dy, $1, $2, false) }
       for (start, count) in [(0, 45), (1, 16), (7, 3), (30, 15), (44, 1)] {
         let some = Array(x[start..<start + count]), above = Array(dy[start..<start + count])
         #expect(mapped(some) { Elementwise.curve(f, $0, to: $1, $2, kernels: k) } == Array(all[start..<start + count]))
         #expect(
-          mapped(some) { Elementwise.curveGradient(f, $0, above, to: $1, accumulates: false, $2, kernels: k) }
+          mapped(some) { k.curves.gradient(f, $0, above, $1, $2, false) }
             == Array(slopes[start..<start + count]))
       }
     }

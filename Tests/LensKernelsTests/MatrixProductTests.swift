@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct MatrixProductTests {
   private func product(
-    _ m: Int, _ n: Int, _ k: Int, _ ta: Bool, _ tb: Bool, _ a: [Float], _ b: [Float], _ c: [Float]?, row: [Float]? = nil, alpha: Float,
+    _ m: Int, _ n: Int, _ k: Int, _ ta: Bool, _ tb: Bool, _ a: [Float], _ b: [Float], _ c: [Float]?, row: [Float]? = nil,
     rowsStay: Bool = false, _ kernels: KernelTable
   ) -> [Float] {
     let product = MatrixProduct(m: m, n: n, k: k, transposesA: ta, transposesB: tb, rowsStay: rowsStay, kernels: kernels)
@@ -15,9 +15,9 @@ import Testing
     if let c { for i in c.indices { result.base[i] = c[i] } }
     withExtendedLifetime((scratch, result)) {
       if let row {
-        row.withUnsafeBufferPointer { product.run(a, b, into: result.base, alpha: alpha, row: $0.baseAddress, scratch: scratch.base) }
+        row.withUnsafeBufferPointer { product.run(a, b, into: result.base, row: $0.baseAddress, scratch: scratch.base) }
       } else {
-        product.run(a, b, into: result.base, alpha: alpha, accumulates: c != nil, scratch: scratch.base)
+        product.run(a, b, into: result.base, accumulates: c != nil, scratch: scratch.base)
       }
     }
     #expect(scratch.isIntact && result.isIntact, "\(m)×\(n)×\(k) \(ta) \(tb)")
@@ -34,23 +34,23 @@ import Testing
       let a = noise(m * k, &random), b = noise(k * n, &random), c = noise(m * n, &random), row = noise(n, &random)
       for ta in [false, true] {
         for tb in [false, true] {
-          for (alpha, old) in [(Float(1), nil), (-0.5, nil), (1, c), (2, c)] as [(Float, [Float]?)] {
+          for old in [nil, c] {
             var expected = [Double](repeating: 0, count: m * n)
             for i in 0..<m {
               for j in 0..<n {
                 for p in 0..<k {
                   expected[i * n + j] += Double(ta ? a[p * m + i] : a[i * k + p]) * Double(tb ? b[j * k + p] : b[p * n + j])
                 }
-                expected[i * n + j] = Double(alpha) * expected[i * n + j] + Double(old?[i * n + j] ?? 0)
+                expected[i * n + j] += Double(old?[i * n + j] ?? 0)
               }
             }
             for rowsStay in [false, true] {
-              let error = relativeError(product(m, n, k, ta, tb, a, b, old, alpha: alpha, rowsStay: rowsStay, kernels), expected)
-              #expect(error < tolerance, "\(m)×\(n)×\(k) \(ta) \(tb) \(alpha) \(rowsStay): \(error)")
+              let error = relativeError(product(m, n, k, ta, tb, a, b, old, rowsStay: rowsStay, kernels), expected)
+              #expect(error < tolerance, "\(m)×\(n)×\(k) \(ta) \(tb) \(rowsStay): \(error)")
               guard old == nil, n > 0 else { continue }
               let shifted = expected.indices.map { expected[$0] + Double(row[$0 % n]) }
-              let begun = relativeError(product(m, n, k, ta, tb, a, b, nil, row: row, alpha: alpha, rowsStay: rowsStay, kernels), shifted)
-              #expect(begun < tolerance, "\(m)×\(n)×\(k) \(ta) \(tb) \(alpha) \(rowsStay) on a row: \(begun)")
+              let begun = relativeError(product(m, n, k, ta, tb, a, b, nil, row: row, rowsStay: rowsStay, kernels), shifted)
+              #expect(begun < tolerance, "\(m)×\(n)×\(k) \(ta) \(tb) \(rowsStay) on a row: \(begun)")
             }
           }
         }
@@ -65,10 +65,10 @@ import Testing
     let a = noise(most * k, &random), b = noise(k * n, &random), c = noise(most * n, &random)
     for transposesB in [false, true] {
       for old in [nil, c] {
-        let all = product(most, n, k, false, transposesB, a, b, old, alpha: 0.7, kernels)
+        let all = product(most, n, k, false, transposesB, a, b, old, kernels)
         for m in [1, 2, 3, 5, 6, 7, 12, 13, 29] {
           let some = product(
-            m, n, k, false, transposesB, Array(a.prefix(m * k)), b, old.map { Array($0.prefix(m * n)) }, alpha: 0.7, kernels)
+            m, n, k, false, transposesB, Array(a.prefix(m * k)), b, old.map { Array($0.prefix(m * n)) }, kernels)
           #expect(some == Array(all.prefix(m * n)), "\(m) rows, B transposed: \(transposesB)")
         }
       }

@@ -15,11 +15,11 @@ import Testing
       var expected = c, found = c
       cblas_sgemm(
         Int32(COPENBLAS_ROW_MAJOR), Int32(transposesA ? COPENBLAS_TRANSPOSED : COPENBLAS_PLAIN),
-        Int32(transposesB ? COPENBLAS_TRANSPOSED : COPENBLAS_PLAIN), Int32(m), Int32(n), Int32(k), 0.5, a,
+        Int32(transposesB ? COPENBLAS_TRANSPOSED : COPENBLAS_PLAIN), Int32(m), Int32(n), Int32(k), 1, a,
         Int32(transposesA ? m : k), b, Int32(transposesB ? k : n), 1, &expected, Int32(n))
       let product = MatrixProduct(m: m, n: n, k: k, transposesA: transposesA, transposesB: transposesB)
       var scratch = [Float](repeating: .nan, count: product.scratchCount)
-      product.run(a, b, into: &found, alpha: 0.5, accumulates: true, scratch: &scratch)
+      product.run(a, b, into: &found, accumulates: true, scratch: &scratch)
       let difference = zip(found, expected).reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
       let size = expected.reduce(0.0) { $0 + Double($1) * Double($1) }
       #expect((difference / size).squareRoot() < 1e-5, "\(m)×\(k) times \(k)×\(n), \(transposesA) \(transposesB)")

@@ -6,13 +6,21 @@ import Testing
 
 @testable import LensModels
 
-@Suite struct ExternalDataTests {
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+@Suite final class ExternalDataTests {
   private let folder: String
 
   init() throws {
     var template = Array("/tmp/cnnlens-test-XXXXXX".utf8CString)
     folder = String(cString: try #require(mkdtemp(&template)))
   }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   private func write(_ name: String, _ bytes: [UInt8]) {
     let file = open(folder + "/" + name, O_CREAT | O_TRUNC | O_WRONLY, 0o600)

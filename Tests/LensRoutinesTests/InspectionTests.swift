@@ -37,7 +37,7 @@ private func vgg(_ blocks: [Int]) throws -> Network {
   return try Network.chain([1, 3, 224, 224], layers)
 }
 
-@Suite struct SummaryTests {
+@Suite struct LayerChoiceTests {
   /// Four axes behind a transposition are not maps, nor is what comes after the pooling.
   @Test func theLayerToExplainHasMaps() throws {
     func network(_ middle: [(String, any Operator)]) throws -> Session {
@@ -62,7 +62,9 @@ private func vgg(_ blocks: [Int]) throws -> Network {
         apart.map { $0 == "mixed" ? ($0, Linear(weights: weights([4, 3]), bias: nil)) : ($0, $1) } + [("flat", Reshape(to: [1, 320]))]))
     #expect { try tokens.lastSpatialLayer(inputs: [[1, 3, 8, 10]]) } throws: { "\($0)".contains("layer=") }
   }
+}
 
+@Suite struct SummaryTests {
   /// The table of CS231n's notes, row by row. (Its total of 24 M values is not the sum of its rows: that is 15.2 M.)
   @Test func vgg16IsTheTableOfTheLecture() throws {
     let summary = try vgg([2, 2, 3, 3, 3]).summary(inputs: [[1, 3, 224, 224]])

@@ -16,10 +16,10 @@ public struct Linear: Operator {
 
   public var parameterCount: Int { weights.count + (bias?.count ?? 0) }
 
-  /// The same with more added to every row; nil where there is not one number for each output.
+  /// The same with a bias; nil where it has one, or there is not one number for each output.
   func adding(_ row: Tensor) -> Linear? {
-    guard row.count == weights.shape[0], row.shape.dimensions.last == row.count else { return nil }
-    return Linear(weights: weights, bias: bias.map { zip($0, row.values).map(+) } ?? row.values, kind: kind)
+    guard bias == nil, row.count == weights.shape[0], row.shape.dimensions.last == row.count else { return nil }
+    return Linear(weights: weights, bias: row.values, kind: kind)
   }
 
   public func multiplyAdds(for shapes: [Shape], output: Shape) -> Int { output.count * weights.shape[1] }

@@ -3,14 +3,16 @@ import LensTensors
 
 // What group, layer and root-mean-square normalisation share: a stretch of floats that is normalised together.
 
+private typealias Vector = SIMD16<Float>
+
 /// A sum of floats in vectors, which add up in Double every so often.
 @inline(__always)
-private func preciseSum(_ count: Int, _ vector: (Int) -> SIMD16<Float>, _ number: (Int) -> Float) -> Double {
+private func preciseSum(_ count: Int, _ vector: (Int) -> Vector, _ number: (Int) -> Float) -> Double {
   let whole = count & ~15
   var total = 0.0, i = 0
   while i < whole {
     let end = min(i &+ 256, whole)
-    var part = SIMD16<Float>.zero
+    var part = Vector.zero
     while i < end {
       part += vector(i)
       i &+= 16
@@ -24,13 +26,6 @@ private func preciseSum(_ count: Int, _ vector: (Int) -> SIMD16<Float>, _ number
   return total
 }
 
-@inline(__always) private func load(_ p: UnsafePointer<Float>) -> SIMD16<Float> {
-  UnsafeRawPointer(p).loadUnaligned(as: SIMD16<Float>.self)
-}
-@inline(__always) private func store(_ v: SIMD16<Float>, _ p: UnsafeMutablePointer<Float>) {
-  UnsafeMutableRawPointer(p).storeBytes(of: v, as: SIMD16<Float>.self)
-}
-
 /// What standardised numbers are multiplied with.
 protocol Factors {
   func vector(_ i: Int) -> SIMD16<Float>
@@ -39,12 +34,12 @@ protocol Factors {
 /// Each with its own.
 struct EachFactor: Factors {
   let base: UnsafePointer<Float>
-  @inline(__always) func vector(_ i: Int) -> SIMD16<Float> { load(base + i) }
+  @inline(__always) func vector(_ i: Int) -> SIMD16<Float> { Vector.load(base + i) }
   @inline(__always) func number(_ i: Int) -> Float { base[i] }
 }
 struct OneFactor: Factors {
   let value: Float
-  @inline(__always) func vector(_: Int) -> SIMD16<Float> { SIMD16(repeating: value) }
+  @inline(__always) func vector(_: Int) -> SIMD16<Float> { Vector(repeating: value) }
   @inline(__always) func number(_: Int) -> Float { value }
 }
 
@@ -56,11 +51,11 @@ struct Statistics {
 
   /// Two passes: the variance is taken about the mean. With `centred` false the mean counts as 0.
   init(_ x: UnsafePointer<Float>, _ count: Int, epsilon: Float, centred: Bool = true) {
-    let mean = centred ? Float(preciseSum(count, { load(x + $0) }, { x[$0] }) / Double(count)) : 0, all = SIMD16(repeating: mean)
+    let mean = centred ? Float(preciseSum(count, { Vector.load(x + $0) }, { x[$0] }) / Double(count)) : 0, all = Vector(repeating: mean)
     let squares = preciseSum(
       count,
       {
-        let d = load(x + $0) - all
+        let d = Vector.load(x + $0) - all
         return d * d
       }, { (x[$0] - mean) * (x[$0] - mean) })
     (self.mean, inverse) = (mean, Float(1 / (squares / Double(count) + Double(epsilon)).squareRoot()))
@@ -76,18 +71,18 @@ struct Statistics {
   /// y = z · scale + bias
   @inline(__always)
   func write(_ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, _ count: Int, scale: some Factors, bias: some Factors) {
-    let mean = SIMD16(repeating: mean), inverse = SIMD16(repeating: inverse), whole = count & ~15
-    for i in stride(from: 0, to: whole, by: 16) { store((load(x + i) - mean) * inverse * scale.vector(i) + bias.vector(i), y + i) }
+    let mean = Vector(repeating: mean), inverse = Vector(repeating: inverse), whole = count & ~15
+    for i in stride(from: 0, to: whole, by: 16) { ((Vector.load(x + i) - mean) * inverse * scale.vector(i) + bias.vector(i)).store(y + i) }
     for i in whole..<count { y[i] = (x[i] - self.mean) * self.inverse * scale.number(i) + bias.number(i) }
   }
 
   /// With g = dL/dz = dy · scale, over part of the stretch: the sums of g and of g z.
   @inline(__always)
   func sums(_ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ count: Int, scale: some Factors) -> SIMD2<Double> {
-    let all = SIMD16(repeating: mean)
-    let plain = preciseSum(count, { load(dy + $0) * scale.vector($0) }, { dy[$0] * scale.number($0) })
+    let all = Vector(repeating: mean)
+    let plain = preciseSum(count, { Vector.load(dy + $0) * scale.vector($0) }, { dy[$0] * scale.number($0) })
     let along = preciseSum(
-      count, { load(dy + $0) * scale.vector($0) * (load(x + $0) - all) }, { dy[$0] * scale.number($0) * (x[$0] - mean) })
+      count, { Vector.load(dy + $0) * scale.vector($0) * (Vector.load(x + $0) - all) }, { dy[$0] * scale.number($0) * (x[$0] - mean) })
     return [plain, along * Double(inverse)]
   }
 
@@ -98,11 +93,11 @@ struct Statistics {
     means: SIMD2<Double>, centred: Bool = true
   ) {
     let offset = centred ? Float(means[0]) : 0, along = Float(means[1]) * inverse, whole = count & ~15
-    let mean = SIMD16(repeating: mean), inverse = SIMD16(repeating: inverse)
-    let offsets = SIMD16(repeating: offset), alongs = SIMD16(repeating: along)
+    let mean = Vector(repeating: mean), inverse = Vector(repeating: inverse)
+    let offsets = Vector(repeating: offset), alongs = Vector(repeating: along)
     for i in stride(from: 0, to: whole, by: 16) {
-      let g = load(dy + i) * scale.vector(i)
-      store(load(UnsafePointer(dx + i)) + inverse * (g - offsets - (load(x + i) - mean) * alongs), dx + i)
+      let g = Vector.load(dy + i) * scale.vector(i)
+      (Vector.load(UnsafePointer(dx + i)) + inverse * (g - offsets - (Vector.load(x + i) - mean) * alongs)).store(dx + i)
     }
     for i in whole..<count { dx[i] += self.inverse * (dy[i] * scale.number(i) - offset - (x[i] - self.mean) * along) }
   }

@@ -97,9 +97,9 @@ private struct ChannelsLast: Sendable {
     _ x: UnsafePointer<Float>, _ xStep: Int, _ y: UnsafeMutablePointer<Float>, _ yStep: Int, _ count: Int, _ adds: Bool
   ) {
     for i in 0..<count {
-      var v = UnsafeRawPointer(x + i &* xStep).loadUnaligned(as: SIMD16<Float>.self)
-      if adds { v += UnsafeRawPointer(y + i &* yStep).loadUnaligned(as: SIMD16<Float>.self) }
-      UnsafeMutableRawPointer(y + i &* yStep).storeBytes(of: v, as: SIMD16<Float>.self)
+      var v: SIMD16<Float> = .load(x + i &* xStep)
+      if adds { v = v + .load(UnsafePointer<Float>(y + i &* yStep)) }
+      v.store(y + i &* yStep)
     }
   }
 }

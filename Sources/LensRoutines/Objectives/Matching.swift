@@ -133,9 +133,9 @@ struct GramProduct {
     for first in stride(from: 0, to: pixels, by: chunk) {
       let count = min(chunk, pixels - first)
       pack(maps, first, count, to: scratch)
-      products(count).gram.run(
-        scratch, scratch, into: result, alpha: 1 / normalizer, accumulates: first > 0, scratch: scratch + 2 * channels * chunk)
+      products(count).gram.run(scratch, scratch, into: result, accumulates: first > 0, scratch: scratch + 2 * channels * chunk)
     }
+    for i in 0..<(channels * channels) { result[i] /= normalizer }
   }
 
   /// result += factor * matrix * maps.
