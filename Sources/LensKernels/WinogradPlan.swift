@@ -9,7 +9,7 @@ import LensTensors
 ///     k×k taps  ──G g Gᵀ──▶ U[36][lanes][input blocks][16]     then a matrix product for each of 36 positions
 ///                           M[36][output blocks][tile][16] ──Aᵀ M A──▶ 4×4 outputs
 ///
-/// Weights are transformed as they are used: they come from memory as few as they are, and have grown only in the cache.
+/// Weights are transformed as they are used: memory keeps k×k of them, the 36 live in a cache.
 /// Every output comes out of its own tile in one order, so its bits do not depend on how the work is handed out, nor, as
 /// tiles lie on a fixed grid, on anything outside its image.
 struct WinogradPlan: ConvolutionPlan {
@@ -40,7 +40,7 @@ struct WinogradPlan: ConvolutionPlan {
   let share: Share
   /// Tiles that go through the phases together.
   let chunk: Int
-  /// Groups of lanes whose weights are in U together, and the blocks of inputs they then have.
+  /// Groups of lanes whose weights are in U together, and how many blocks of inputs these then have.
   let lanes: [Range<Int>]
   let inputsAtOnce: Int
   /// Floats from one position of U, V and M to the next.
@@ -70,7 +70,8 @@ struct WinogradPlan: ConvolutionPlan {
     left = isTransposed ? k - 1 - g.padding.left : g.padding.left
     (tilesDown, tilesAcross) = ((gridH + m - 1) / m, (gridW + m - 1) / m)
     let perImage = tilesDown * tilesAcross
-    // In products of one tap: what a tile takes and what the transform of its weights, against three quarters of the definition's.
+    // In vector products for each input and 16 lanes: 36 a tile, and the transform of the weights takes as long as 120; by the
+    // definition k² a pixel, of which a quarter is left for the other transforms.
     guard WinogradPlan.positions * perImage + 120 <= k * k * gridH * gridW * 3 / 4 || g.way == .tiles else { return nil }
     inputBlocks = Layout.blocks(isTransposed ? g.outputChannels : g.inputChannels)
     func packed(_ isTransposed: Bool) -> PackedShape {
