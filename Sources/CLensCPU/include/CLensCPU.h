@@ -28,7 +28,8 @@ static inline __attribute__((always_inline)) void lens_in_order(void)
 /// Asks for `size` bytes to come into the second cache, without waiting for them.
 static inline void lens_fetch_ahead(const void *p, long size)
 {
-    for (long i = 0; i < size; i += 64) __builtin_prefetch((const char *)p + i, 0, 2);
+    for (long i = 0; i < size; i += 64)
+        __builtin_prefetch((const char *)p + i, 0, 2);
 }
 
 // Sixteen numbers and a bit for each: compares into a mask register, or a move of the comparison's signs.
