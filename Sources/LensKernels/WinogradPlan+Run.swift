@@ -5,70 +5,77 @@ import LensTensors
 
 extension WinogradPlan {
   func run(_ operands: ConvolutionOperands) {
-    let shared = operands.scratch, own = shared + WinogradPlan.positions * (share == .tiles ? weightStep : inputStep)
-    let chunks = (tiles + chunk - 1) / chunk
-    func range(_ index: Int) -> Range<Int> { (tiles * index / chunks)..<(tiles * (index + 1) / chunks) }
     switch share {
-    case .tiles:
-      let u = shared
-      parallelParts(groups.count * inputBlocks, slots) { slot, jobs in
+    case .tiles: shareTiles(operands)
+    case .lanes: shareLanes(operands)
+    }
+  }
+
+  private func shareTiles(_ operands: ConvolutionOperands) {
+    let u = operands.scratch, own = u + WinogradPlan.positions * weightStep, chunks = (tiles + chunk - 1) / chunk
+    parallelParts(groups.count * inputBlocks, slots) { slot, jobs in
+      for job in jobs {
+        let (group, input) = (job / inputBlocks, job % inputBlocks), place = place(group, 0) + input * groups[group].count * 256
+        transformWeights(operands, group..<(group + 1), input..<(input + 1), u + place, own + slot * slotCount)
+      }
+    }
+    parallelParts(chunks, slots) { slot, jobs in
+      let patch = own + slot * slotCount, v = patch + patchCount, m = v + WinogradPlan.positions * inputStep
+      for job in jobs {
+        let tiles = part(job, of: chunks, 0..<tiles)
+        for block in 0..<inputBlocks { transformInput(operands, block, tiles, tiles.lowerBound, v, patch) }
+        multiply(operands, lanes[0], 0..<inputBlocks, tiles.count, u, v, m) { _ in }
+        for block in 0..<blocks { transformOutput(operands, block, tiles, m + block * chunk * 16, patch) }
+      }
+    }
+  }
+
+  private func shareLanes(_ operands: ConvolutionOperands) {
+    let v = operands.scratch, own = v + WinogradPlan.positions * inputStep, chunks = (tiles + chunk - 1) / chunk
+    for index in 0..<chunks {
+      let tiles = part(index, of: chunks, 0..<tiles), bands = min(tiles.count, 4 * slots)
+      parallelParts(inputBlocks * bands, slots) { slot, jobs in
+        let patch = own + slot * slotCount
         for job in jobs {
-          let (group, input) = (job / inputBlocks, job % inputBlocks), place = place(group, 0) + input * groups[group].count * 256
-          transformWeights(operands, group..<(group + 1), input..<(input + 1), u + place, own + slot * slotCount)
+          transformInput(operands, job / bands, part(job % bands, of: bands, tiles), tiles.lowerBound, v, patch)
+        }
+        // The first lanes that this thread will come to, most likely.
+        if jobs.lowerBound == inputBlocks * bands * slot / slots {
+          for position in 0..<WinogradPlan.positions {
+            fetchAhead(operands, lanes[lanes.count * slot / slots], 0..<inputsAtOnce, position)
+          }
         }
       }
-      parallelParts(chunks, slots) { slot, jobs in
-        let patch = own + slot * slotCount, v = patch + patchCount, m = v + WinogradPlan.positions * inputStep
+      // With few lanes for many threads, several share the tiles of some.
+      let parts = max(1, min((2 * slots + lanes.count - 1) / lanes.count, tiles.count / 12))
+      parallelParts(lanes.count * parts, slots) { slot, jobs in
+        let patch = own + slot * slotCount, u = patch + patchCount, m = u + WinogradPlan.positions * weightStep
         for job in jobs {
-          let tiles = range(job)
-          for block in 0..<inputBlocks { transformInput(operands, block, tiles, tiles.lowerBound, v, patch) }
-          multiply(operands, lanes[0], 0..<inputBlocks, tiles.count, u, v, m) { _ in }
-          for block in 0..<blocks { transformOutput(operands, block, tiles, m + block * chunk * 16, patch) }
-        }
-      }
-    case .lanes:
-      let v = shared
-      for index in 0..<chunks {
-        let tiles = range(index), bands = min(tiles.count, 4 * slots)
-        parallelParts(inputBlocks * bands, slots) { slot, jobs in
-          let patch = own + slot * slotCount
-          for job in jobs {
-            let band = job % bands
-            let part = (tiles.lowerBound + tiles.count * band / bands)..<(tiles.lowerBound + tiles.count * (band + 1) / bands)
-            transformInput(operands, job / bands, part, tiles.lowerBound, v, patch)
-          }
-          // The first lanes that this thread will come to, most likely.
-          if jobs.lowerBound == inputBlocks * bands * slot / slots {
-            for position in 0..<WinogradPlan.positions {
-              fetchAhead(operands, lanes[lanes.count * slot / slots], 0..<inputsAtOnce, position)
-            }
-          }
-        }
-        parallelParts(lanes.count, slots) { slot, jobs in
-          let patch = own + slot * slotCount, u = patch + patchCount, m = u + WinogradPlan.positions * weightStep
-          for job in jobs {
-            let groups = lanes[job]
-            var inputs = 0..<inputsAtOnce
-            while !inputs.isEmpty {
-              let next = inputs.upperBound..<min(inputs.upperBound + inputsAtOnce, inputBlocks)
-              transformWeights(operands, groups, inputs, u, patch)
-              multiply(operands, groups, inputs, tiles.count, u, v, m) { position in
-                if next.isEmpty {
-                  fetchAhead(operands, lanes[(job + 1) % lanes.count], 0..<inputsAtOnce, position)
-                } else {
-                  fetchAhead(operands, groups, next, position)
-                }
+          let groups = lanes[job / parts], some = part(job % parts, of: parts, tiles), x = v + (some.lowerBound - tiles.lowerBound) * 16
+          var inputs = 0..<inputsAtOnce
+          while !inputs.isEmpty {
+            let next = inputs.upperBound..<min(inputs.upperBound + inputsAtOnce, inputBlocks)
+            transformWeights(operands, groups, inputs, u, patch)
+            multiply(operands, groups, inputs, some.count, u, x, m) { position in
+              if next.isEmpty {
+                fetchAhead(operands, lanes[(job + 1) / parts % lanes.count], 0..<inputsAtOnce, position)
+              } else {
+                fetchAhead(operands, groups, next, position)
               }
-              inputs = next
             }
-            let first = self.groups[groups.lowerBound].lowerBound
-            for block in first..<self.groups[groups.upperBound - 1].upperBound {
-              transformOutput(operands, block, tiles, m + (block - first) * chunk * 16, patch)
-            }
+            inputs = next
+          }
+          let first = self.groups[groups.lowerBound].lowerBound
+          for block in first..<self.groups[groups.upperBound - 1].upperBound {
+            transformOutput(operands, block, some, m + (block - first) * chunk * 16, patch)
           }
         }
       }
     }
+  }
+
+  private func part(_ index: Int, of parts: Int, _ tiles: Range<Int>) -> Range<Int> {
+    (tiles.lowerBound + tiles.count * index / parts)..<(tiles.lowerBound + tiles.count * (index + 1) / parts)
   }
 
   /// Where a group's lanes begin in a position of U that begins with those of `first`.
