@@ -46,12 +46,14 @@ import Testing
     return result
   }
 
-  /// The tolerance is that of Winograd's way, which 3×3 kernels take on maps as small as these.
   @Test(arguments: [(3, 5, 1), (16, 32, 1), (20, 17, 1), (32, 32, 32), (8, 8, 8), (6, 4, 2), (32, 64, 2), (24, 24, 3), (4, 8, 4)])
   func everyGeometryFollowsTheDefinition(inputs: Int, outputs: Int, groups: Int) throws {
     var random = Random(seed: UInt64(inputs * 100 + outputs))
     for op in ConvolutionTests.operators(&random, inputs: inputs, outputs: outputs, groups: groups) {
-      try checkOperator(op, shapes: [[2, inputs, 9, 7]], linear: true, reference: ConvolutionTests.reference(op), tolerance: 2e-5)
+      // The tolerance of Winograd's way, where these take it.
+      let isTiled = groups == 1 && Array(op.weights.shape.dimensions[2...]) == [3, 3] && op.strides == [1, 1] && op.dilations == [1, 1]
+      try checkOperator(
+        op, shapes: [[2, inputs, 9, 7]], linear: true, reference: ConvolutionTests.reference(op), tolerance: isTiled ? 2e-5 : 5e-6)
     }
   }
 
@@ -90,7 +92,6 @@ import Testing
     }
   }
 
-  /// The tolerance is that of Winograd's way, which 3×3 kernels take on maps as small as these.
   @Test(arguments: [(3, 5, 1), (16, 32, 1), (18, 20, 2), (16, 16, 16), (32, 8, 1)])
   func transposedConvolutionsPaintTheirKernels(inputs: Int, outputs: Int, groups: Int) throws {
     var random = Random(seed: UInt64(inputs * 100 + outputs))
@@ -103,7 +104,7 @@ import Testing
                 weights: .normal([inputs, outputs / groups, kernel, 2], using: &random),
                 bias: extra == 0 ? nil : (0..<outputs).map { Float($0) / 4 },
                 strides: [stride, 2], dilations: [dilation, 1], padding: padding, outputPadding: [extra, 1], groups: groups)
-              try checkOperator(op, shapes: [[2, inputs, 4, 3]], linear: true, reference: ConvolutionTests.reference(op), tolerance: 2e-5)
+              try checkOperator(op, shapes: [[2, inputs, 4, 3]], linear: true, reference: ConvolutionTests.reference(op), tolerance: 5e-6)
             }
           }
         }
