@@ -89,8 +89,8 @@ public struct WinogradTransforms: Sendable {
   public let input: @Sendable (Floats, Int, MutableFloats, Int, MutableFloats) -> Void
   /// 36 positions to 7 - k rows and columns of output: call, k, source, output, what is added before clamping, 576 floats of scratch.
   public let output: @Sendable (UnsafePointer<WinogradOutput>, Int, Floats, MutableFloats, Floats?, MutableFloats) -> Void
-  /// k×k weights of 16 lanes to 36 positions: k, weights, floats from tap to tap, destination, floats from position to position,
-  /// 576 floats of scratch.
+  /// k×k weights of 16 lanes to 36 positions, but for the factors of G's rows, which `output` brings in: k, weights, floats from
+  /// tap to tap, destination, floats from position to position, 576 floats of scratch.
   public let filter: @Sendable (Int, Floats, Int, MutableFloats, Int, MutableFloats) -> Void
 
   public init(

@@ -83,8 +83,8 @@ extension WinogradPlan {
     (groups[group].lowerBound - groups[first].lowerBound) * inputsAtOnce * 256
   }
 
-  /// Where the weights between 16 of the convolution's inputs and 16 of its outputs begin; an input's taps are `width` apart.
-  private func packed(_ inputBlock: Int, _ outputBlock: Int) -> (place: Int, width: Int) {
+  /// Where the weights between 16 of the convolution's inputs and 16 of its outputs are packed; an input's taps are `width` apart.
+  private func square(_ inputBlock: Int, _ outputBlock: Int) -> (place: Int, width: Int) {
     // All groups but the last have as many blocks as the first.
     let group = pack.groups[min(outputBlock / pack.groups[0].blocks, pack.groups.count - 1)], width = 16 * group.blocks
     return (group.offset + inputBlock * 16 * k * k * width + (outputBlock - group.firstBlock) * 16, width)
@@ -99,7 +99,7 @@ extension WinogradPlan {
       let group = self.groups[index], width = 16 * group.count
       for input in inputs {
         for block in group {
-          let (place, packedWidth) = isTransposed ? packed(block, input) : packed(input, block)
+          let (place, packedWidth) = isTransposed ? square(block, input) : square(input, block)
           var (taps, tapStep, inputStep) = (operands.weights + place, packedWidth, area * packedWidth)
           if isTransposed {
             for tap in 0..<area {
@@ -120,7 +120,7 @@ extension WinogradPlan {
     let (inputs, outputs) = isTransposed ? (lanes, inputs) : (inputs, lanes)
     var output = outputs.lowerBound
     while output < outputs.upperBound {
-      let (place, width) = packed(inputs.lowerBound, output), size = inputs.count * 16 * k * k * width * 4 / WinogradPlan.positions
+      let (place, width) = square(inputs.lowerBound, output), size = inputs.count * 16 * k * k * width * 4 / WinogradPlan.positions
       lens_fetch_ahead(UnsafeRawPointer(operands.weights + place) + position * size, size)
       output += width / 16
     }

@@ -85,12 +85,14 @@ struct WinogradPlan: ConvolutionPlan {
     let tiles = g.n * perImage, floatsPerTile = WinogradPlan.positions * 16 * (inputBlocks + blocks)
     let fitting = WinogradPlan.nearCache / floatsPerTile / 6 * 6
     slots = Threads.count
+    // Where U takes long to write for all, only many tiles repay it.
     share = fitting >= 12 && tiles >= max(2 * fitting * slots, 150) ? .tiles : .lanes
     let most: Int
     switch share {
     case .tiles:
       (lanes, inputsAtOnce, most) = ([0..<groups.count], inputBlocks, fitting)
     case .lanes:
+      // 36 × 8 squares of weights, 295 KB, stay in the second cache.
       let widest = groups[0].count, together = max(1, min(2 / widest, groups.count / (2 * slots)))
       lanes = CorrelationPlan.split(groups.count, (groups.count + together - 1) / together)
       inputsAtOnce = min(inputBlocks, 8 / (together * widest))

@@ -132,27 +132,27 @@ import LensKernelTable
 
 // G has a factor in each of its rows: 1/4, -1/6, -1/6, 1/24, 1/24, 1. They wait until Aᵀ, where there is less to multiply.
 
+/// The even and odd parts of a polynomial at 1 and at 2, its first and last coefficient: its values at six points.
+@inline(__always) private func putPoints(
+  _ first: Lanes, _ even: Lanes, _ odd: Lanes, _ even2: Lanes, _ odd2: Lanes, _ last: Lanes, _ q: MutableFloats, _ qStep: Int
+) {
+  put(first, q)
+  put(even + odd, q + qStep)
+  put(even - odd, q + 2 &* qStep)
+  put(sum(even2, 2, odd2), q + 3 &* qStep)
+  put(sum(even2, -2, odd2), q + 4 &* qStep)
+  put(last, q + 5 &* qStep)
+}
+
 /// Three taps to six points.
 @inline(__always) private func putPoints(_ a: Lanes, _ b: Lanes, _ c: Lanes, _ q: MutableFloats, _ qStep: Int) {
-  let even = a + c, even2 = sum(a, 4, c)
-  put(a, q)
-  put(even + b, q + qStep)
-  put(even - b, q + 2 &* qStep)
-  put(sum(even2, 2, b), q + 3 &* qStep)
-  put(sum(even2, -2, b), q + 4 &* qStep)
-  put(c, q + 5 &* qStep)
+  putPoints(a, a + c, b, sum(a, 4, c), b, c, q, qStep)
 }
 
 /// Five taps to six points.
 @inline(__always) private func putPoints(_ s: Floats, _ step: Int, _ q: MutableFloats, _ qStep: Int) {
   let a = get(s), b = get(s + step), c = get(s + 2 &* step), d = get(s + 3 &* step), e = get(s + 4 &* step)
-  let even = a + c + e, odd = b + d, even2 = sum(sum(a, 4, c), 16, e), odd2 = sum(b, 4, d)
-  put(a, q)
-  put(even + odd, q + qStep)
-  put(even - odd, q + 2 &* qStep)
-  put(sum(even2, 2, odd2), q + 3 &* qStep)
-  put(sum(even2, -2, odd2), q + 4 &* qStep)
-  put(e, q + 5 &* qStep)
+  putPoints(a, a + c + e, b + d, sum(sum(a, 4, c), 16, e), sum(b, 4, d), e, q, qStep)
 }
 
 @inline(never) func winogradFilter(
@@ -163,7 +163,7 @@ import LensKernelTable
   while lane < 16 {
     let s = taps + lane, q = destination + lane
     if k == 3 {
-      // Points of the columns as they are needed, a row of 36 positions at a time: all stays in registers.
+      // Points of the columns as they are needed, a row of 36 positions at a time, rather than a pass over memory for each way.
       let a = (get(s), get(s + tapStep), get(s + 2 &* tapStep))
       let b = (get(s + 3 &* tapStep), get(s + 4 &* tapStep), get(s + 5 &* tapStep))
       let c = (get(s + 6 &* tapStep), get(s + 7 &* tapStep), get(s + 8 &* tapStep))

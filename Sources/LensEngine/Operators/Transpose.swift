@@ -98,7 +98,7 @@ private struct ChannelsLast: Sendable {
   ) {
     for i in 0..<count {
       var v: SIMD16<Float> = .load(x + i &* xStep)
-      if adds { v = v + .load(UnsafePointer<Float>(y + i &* yStep)) }
+      if adds { v = v + .load(y + i &* yStep) }
       v.store(y + i &* yStep)
     }
   }
