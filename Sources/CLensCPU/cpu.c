@@ -32,3 +32,15 @@ int lens_cpu_count(void)
     long count = sysconf(_SC_NPROCESSORS_ONLN); // more than 1024 CPUs
     return count > 0 ? (int)count : 1;
 }
+
+unsigned char lens_set_bits[256][8];
+
+__attribute__((constructor)) static void list_set_bits(void)
+{
+    for (int number = 0; number < 256; number++) {
+        int count = 0;
+        for (int bit = 0; bit < 8; bit++)
+            if (number >> bit & 1)
+                lens_set_bits[number][count++] = bit;
+    }
+}

@@ -23,16 +23,19 @@ public struct TileCall {
   /// Floats from one output pixel, and from one block of 16 channels, to the next.
   public var pixelStep: Int
   public var blockStep: Int
-  /// Floats from one row of weights to the next where that is not 16 × blocks.
+  /// Floats from one row of weights to the next where that is not 16 × blocks; sparse: from one group's to the next's.
   public var weightStep: Int
   /// Floats from one input pixel to the next: depthwise, and in a planar input 1, in the rows of a matrix their length.
   public var inputStep: Int
-  /// Depthwise: the weights of each tap, in floats from the first; and how often all of this is to be done, `inputRowStep`
-  /// and `rowStep` floats further on.
+  /// Depthwise: the weights of each tap, in floats from the first. Depthwise and sparse: how often all of this is to be done,
+  /// `inputRowStep` and `rowStep` floats further on.
   public var weightOffsets: UnsafePointer<Int>
   public var rows: Int
   public var inputRowStep: Int
   public var rowStep: Int
+  /// Sparse: the weights that are read next, and how many of each group's to fetch with every pixel.
+  public var next: Floats
+  public var nextCount: Int
   /// 16 × blocks floats.
   public var bias: Floats
   public var accumulates: Bool
@@ -49,6 +52,7 @@ public struct TileCall {
     (taps, tiles, depth, depthStep) = (0, 1, 16, 1)
     (pixelStep, blockStep, weightStep) = (16, 0, 0)
     (weightOffsets, inputStep, rows, inputRowStep, rowStep) = (offsets, 16, 1, 0, 0)
+    (next, nextCount) = (bias, 0)
     (accumulates, clamps, lower, upper) = (false, false, 0, 0)
     (gates, gatedBy) = (nil, nil)
   }
@@ -56,6 +60,39 @@ public struct TileCall {
 
 /// Call, input, weights, output, what to add to the output before clamping.
 public typealias TileFunction = @Sendable (UnsafePointer<TileCall>, Floats, Floats, MutableFloats, Floats?) -> Void
+
+/// What is not zero in some neighbouring pixels, input after input, pixel after pixel.
+public struct SparsePixels {
+  public var values: MutableFloats
+  /// The input that each of them is.
+  public var places: UnsafeMutablePointer<UInt8>
+  /// How many each pixel has.
+  public var counts: UnsafeMutablePointer<UInt8>
+
+  public init(values: MutableFloats, places: UnsafeMutablePointer<UInt8>, counts: UnsafeMutablePointer<UInt8>) {
+    (self.values, self.places, self.counts) = (values, places, counts)
+  }
+}
+
+/// Call, input, weights, output, what to add to the output before clamping.
+public typealias SparseTileFunction = @Sendable (UnsafePointer<TileCall>, SparsePixels, Floats, MutableFloats, Floats?) -> Void
+
+/// Products of what is not zero only; see `SparsePlan`.
+public struct SparseLoops: Sendable {
+  /// Source, floats from one pixel to the next, from one block to the next, blocks (at most 15), destination, pixels; returns how
+  /// many values there are. Up to 16 more are overwritten.
+  public let collect: @Sendable (Floats, Int, Int, Int, SparsePixels, Int) -> Int
+  /// The most groups of lanes in a tile, each of so many blocks; 0 where there is no such tile.
+  public let groups: @Sendable (_ blocks: Int) -> Int
+  public let tile: @Sendable (_ blocks: Int, _ groups: Int) -> SparseTileFunction
+
+  public init(
+    collect: @escaping @Sendable (Floats, Int, Int, Int, SparsePixels, Int) -> Int, groups: @escaping @Sendable (Int) -> Int,
+    tile: @escaping @Sendable (Int, Int) -> SparseTileFunction
+  ) {
+    (self.collect, self.groups, self.tile) = (collect, groups, tile)
+  }
+}
 
 /// Where a Winograd tile's outputs go, and what happens to them on the way; see `WinogradPlan`.
 public struct WinogradOutput {
@@ -128,6 +165,7 @@ public struct KernelTable: Sendable {
   /// Input pixels are neighbours and fill the vectors, products of a tap `depthStep` apart; each channel is a block of the
   /// output, its pixels neighbours.
   public let turnedTile: @Sendable (_ channels: Int) -> TileFunction
+  public let sparse: SparseLoops
   public let winograd: WinogradTransforms
   public let pooling: PoolingLoops
   public let channels: ChannelLoops
@@ -162,8 +200,8 @@ public struct KernelTable: Sendable {
     blockedPixels: @escaping @Sendable (Int) -> Int, planarPixels: @escaping @Sendable (Int) -> Int, depthwisePixels: Int,
     blockedTile: @escaping @Sendable (Int, Int) -> TileFunction, planarTile: @escaping @Sendable (Int, Int) -> TileFunction,
     depthwiseTile: @escaping @Sendable (Int) -> TileFunction,
-    turnedVectors: @escaping @Sendable (Int) -> Int, turnedTile: @escaping @Sendable (Int) -> TileFunction, winograd: WinogradTransforms,
-    pooling: PoolingLoops, channels: ChannelLoops,
+    turnedVectors: @escaping @Sendable (Int) -> Int, turnedTile: @escaping @Sendable (Int) -> TileFunction, sparse: SparseLoops,
+    winograd: WinogradTransforms, pooling: PoolingLoops, channels: ChannelLoops,
     dotRows: Int, dotColumns: Int, dotTile: @escaping @Sendable (Int, Int) -> TileFunction,
     addRows: @escaping @Sendable (Floats, Floats, MutableFloats, Int, Int, Int) -> Void,
     gatherVectors: @escaping @Sendable (Floats, Int, MutableFloats, Int) -> Void,
@@ -179,7 +217,7 @@ public struct KernelTable: Sendable {
     (self.blockedPixels, self.planarPixels, self.depthwisePixels) = (blockedPixels, planarPixels, depthwisePixels)
     (self.blockedTile, self.planarTile, self.depthwiseTile) = (blockedTile, planarTile, depthwiseTile)
     (self.turnedVectors, self.turnedTile) = (turnedVectors, turnedTile)
-    (self.winograd, self.pooling, self.channels) = (winograd, pooling, channels)
+    (self.sparse, self.winograd, self.pooling, self.channels) = (sparse, winograd, pooling, channels)
     (self.dotRows, self.dotColumns, self.dotTile, self.addRows) = (dotRows, dotColumns, dotTile, addRows)
     (self.gatherVectors, self.scatterVectors) = (gatherVectors, scatterVectors)
     (self.interleave, self.deinterleave) = (interleave, deinterleave)

@@ -53,7 +53,7 @@ public final class ConvolutionKernel: Sendable {
     gradientPlans = inputLayout == .plain ? [PlainGradientPlan(geometry, kernels)] : geometry.blockedGradientPlans(kernels)
     forwardWeights = try filter.packed(forwardPlan.packing)
     bias = filter.bias == nil ? nil : try filter.paddedBias()
-    zeros = try FloatStorage(count: 4 * Layout.block)
+    zeros = try FloatStorage(count: 8 * Layout.block)
   }
 
   /// output = convolution of input + bias (+ residual, clamped)

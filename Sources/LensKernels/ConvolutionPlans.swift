@@ -28,6 +28,9 @@ struct ConvolutionOperands {
   var scratch: MutableFloats
 }
 
+/// A list without taps has no address, and is not read.
+var noTaps: UnsafePointer<Int> { UnsafePointer(bitPattern: 64)! }
+
 // Which way a convolution is computed. The choice must depend on nothing but the geometry of one image, or an image's
 // numbers would depend on its batch.
 
@@ -42,11 +45,12 @@ extension ConvolutionGeometry {
     let kind: PackedShape.Kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : .blocked
     let pack = packedShape(
       kind, isTransposed: false, lanes: outputChannels, rows: Array(0..<kernel.h), columns: Array(0..<kernel.w), kernels)
-    return CorrelationPlan(
+    let plan = CorrelationPlan(
       .init(
         kind: kind, n: n, inputs: kind == .planar ? inputChannels : Layout.blocks(inputChannels), inputH: h, inputW: w, step: stride,
         rows: (0..<kernel.h).map { $0 * dilation.h - padding.top }, columns: (0..<kernel.w).map { $0 * dilation.w - padding.left },
         gridH: outputH, gridW: outputW, scatter: nil, pack: pack, kernels: kernels))
+    return SparsePlan(plan) ?? plan
   }
 
   /// Input pixel i meets tap k where i + padding - k·dilation is a multiple s·o of the stride; o is the output pixel.
@@ -58,16 +62,16 @@ extension ConvolutionGeometry {
     for y in 0..<min(stride.h, h) {
       for x in 0..<min(stride.w, w) {
         let rows = rowTaps(y), columns = columnTaps(x), kind: PackedShape.Kind = isDepthwise ? .depthwise : .blocked
-        plans.append(
-          CorrelationPlan(
-            .init(
-              kind: kind, n: n, inputs: Layout.blocks(outputChannels), inputH: outputH, inputW: outputW, step: Extent(1),
-              rows: rows.map(\.offset), columns: columns.map(\.offset), gridH: (h - y + stride.h - 1) / stride.h,
-              gridW: (w - x + stride.w - 1) / stride.w,
-              scatter: stride == Extent(1) ? nil : .init(first: Extent(y, x), step: stride, h: h, w: w),
-              pack: packedShape(
-                kind, isTransposed: true, lanes: inputChannels, rows: rows.map(\.kernel), columns: columns.map(\.kernel), kernels),
-              kernels: kernels)))
+        let plan = CorrelationPlan(
+          .init(
+            kind: kind, n: n, inputs: Layout.blocks(outputChannels), inputH: outputH, inputW: outputW, step: Extent(1),
+            rows: rows.map(\.offset), columns: columns.map(\.offset), gridH: (h - y + stride.h - 1) / stride.h,
+            gridW: (w - x + stride.w - 1) / stride.w,
+            scatter: stride == Extent(1) ? nil : .init(first: Extent(y, x), step: stride, h: h, w: w),
+            pack: packedShape(
+              kind, isTransposed: true, lanes: inputChannels, rows: rows.map(\.kernel), columns: columns.map(\.kernel), kernels),
+            kernels: kernels))
+        plans.append(SparsePlan(plan) ?? plan)
       }
     }
     return plans

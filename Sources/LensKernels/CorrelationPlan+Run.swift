@@ -8,8 +8,7 @@ extension CorrelationPlan {
     guard gridH > 0, gridW > 0 else { return }
     let perChunk = spec.n * bands, outputBlocks = spec.pack.groups.reduce(0) { $0 + $1.blocks }
     offsets.withUnsafeBufferPointer { offsets in
-      // A list without taps has no address, and is not read.
-      let noTaps = UnsafePointer<Int>(bitPattern: 64)!, weightOffsets = (offsets.baseAddress ?? noTaps) + weightOffsets
+      let weightOffsets = (offsets.baseAddress ?? noTaps) + weightOffsets
       parallelParts(chunks.count * perChunk, slots) { slot, jobs in
         let window = operands.scratch + slot * slotCount, staging = window + windowCount
         var copied = (image: -1, band: -1, inputs: 0..<0)
@@ -39,7 +38,7 @@ extension CorrelationPlan {
   }
 
   /// Where the first point of a grid row lies in the output.
-  private func place(_ plane: Int, _ row: Int) -> Int {
+  func place(_ plane: Int, _ row: Int) -> Int {
     guard let to = spec.scatter else { return (plane * gridH + row) * gridW * 16 }
     return ((plane * to.h + row * to.step.h + to.first.h) * to.w + to.first.w) * 16
   }

@@ -122,7 +122,6 @@ struct DepthwisePlan: ConvolutionPlan {
 
   func run(_ operands: ConvolutionOperands) {
     // A list without taps has no address, and is not read.
-    let noTaps = UnsafePointer<Int>(bitPattern: 64)!
     offsets.withUnsafeBufferPointer { offsets in
       weightOffsets.withUnsafeBufferPointer { weightOffsets in
         pieces.withUnsafeBufferPointer { pieces in

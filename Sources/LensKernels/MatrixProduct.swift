@@ -79,7 +79,7 @@ public struct MatrixProduct: Sendable {
     // Rows of A that stay in the second cache while those of B pass by.
     let chunk = max(height, 65536 / k / height * height)
     let groups = (n + width - 1) / width, jobs = (m + chunk - 1) / chunk * groups
-    var call = TileCall(offsets: UnsafePointer(bitPattern: 64)!, bias: scratch)
+    var call = TileCall(offsets: noTaps, bias: scratch)
     (call.depth, call.depthStep, call.weightStep, call.pixelStep) = (k, k, k, n)
     call.accumulates = accumulates
     withUnsafePointer(to: call) { call in

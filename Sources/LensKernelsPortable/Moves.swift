@@ -104,3 +104,24 @@ import LensKernelTable
     start = end
   }
 }
+
+/// What is not zero in `count` pixels of some blocks.
+///
+/// - Returns: how many numbers that is
+@inline(never) func collect(
+  _ source: Floats, _ pixelStep: Int, _ blockStep: Int, _ blocks: Int, _ pixels: SparsePixels, _ count: Int
+) -> Int {
+  var found = 0, pixel = 0
+  while pixel < count {
+    let before = found
+    var block = 0
+    while block < blocks {
+      let x = load(source + (block &* blockStep &+ pixel &* pixelStep))
+      found &+= lens_collect(x, UInt8(truncatingIfNeeded: 16 &* block), pixels.values + found, pixels.places + found)
+      block &+= 1
+    }
+    pixels.counts[pixel] = UInt8(truncatingIfNeeded: found &- before)
+    pixel &+= 1
+  }
+  return found
+}

@@ -16,6 +16,8 @@ public func kernelTable() -> KernelTable {
     blockedPixels: { blockedPixels($0) }, planarPixels: { planarPixels($0) }, depthwisePixels: depthwisePixels,
     blockedTile: { blockedTile($0, $1) }, planarTile: { planarTile($0, $1) }, depthwiseTile: { depthwiseTile($0) },
     turnedVectors: { turnedVectors($0) }, turnedTile: { turnedTile($0) },
+    sparse: SparseLoops(
+      collect: { collect($0, $1, $2, $3, $4, $5) }, groups: { sparseGroups($0) }, tile: { sparseTile($0, $1) }),
     winograd: WinogradTransforms(
       input: { winogradInput($0, $1, $2, $3, $4) }, output: { winogradOutput($0, $1, $2, $3, $4, $5) },
       filter: { winogradFilter($0, $1, $2, $3, $4, $5) }),

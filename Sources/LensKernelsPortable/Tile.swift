@@ -7,10 +7,19 @@ import LensKernelTable
 /// 1...4 vectors side by side: a row of weights, or the bias.
 protocol WeightRow {
   static var blocks: Int { get }
+  /// Of lanes whose weights are packed together; see `Rows`.
+  static var groups: Int { get }
   /// - step: floats from one block to the next
   init(_ p: Floats, _ step: Int)
+  /// The weights of several groups, which lie `step` apart.
+  init(groups p: Floats, _ step: Int)
   /// Every vector is one of `blocks` numbers side by side, repeated.
   init(each p: Floats)
+}
+
+extension WeightRow {
+  static var groups: Int { @inline(__always) get { 1 } }
+  @inline(__always) init(groups p: Floats, _ step: Int) { self.init(p, 16) }
 }
 
 struct Row1: WeightRow {
@@ -208,6 +217,56 @@ struct Pair<A: Tile, B: Tile>: Tile where A.Row == B.Row {
   }
 }
 
+/// Rows of two groups of lanes.
+struct Rows<A: WeightRow, B: WeightRow>: WeightRow {
+  let a: A, b: B
+  static var blocks: Int { @inline(__always) get { A.blocks &+ B.blocks } }
+  static var groups: Int { @inline(__always) get { A.groups &+ B.groups } }
+  @inline(__always) init(_ p: Floats, _ step: Int) { (a, b) = (A(p, step), B(p + A.blocks &* step, step)) }
+  @inline(__always) init(groups p: Floats, _ step: Int) { (a, b) = (A(groups: p, step), B(groups: p + A.groups &* step, step)) }
+  @inline(__always) init(each p: Floats) { (a, b) = (A(each: p), B(each: p + A.blocks)) }
+}
+
+/// The same pixels of two groups of lanes.
+struct Beside<A: Tile, B: Tile>: Tile {
+  typealias Row = Rows<A.Row, B.Row>
+  var a: A, b: B
+  static var pixels: Int { @inline(__always) get { A.pixels } }
+  @inline(__always) init(_ r: Row) { (a, b) = (A(r.a), B(r.b)) }
+  @inline(__always) mutating func add(_ x: Floats, _ s: Int, _ w: Row) {
+    a.add(x, s, w.a)
+    b.add(x, s, w.b)
+  }
+  @inline(__always) mutating func addLanes(_ x: Floats, _ s: Int, _ w: Row) {
+    a.addLanes(x, s, w.a)
+    b.addLanes(x, s, w.b)
+  }
+  @inline(__always) mutating func add(_ p: Floats, _ ps: Int, _ bs: Int) {
+    a.add(p, ps, bs)
+    b.add(p + A.Row.blocks &* bs, ps, bs)
+  }
+  @inline(__always) mutating func clamp(_ l: Vector, _ u: Vector) {
+    a.clamp(l, u)
+    b.clamp(l, u)
+  }
+  @inline(__always) func writeGates(_ g: MutableGates, _ ps: Int, _ bs: Int, _ l: Vector, _ u: Vector) {
+    a.writeGates(g, ps, bs, l, u)
+    b.writeGates(g + A.Row.blocks &* bs, ps, bs, l, u)
+  }
+  @inline(__always) mutating func gate(_ g: Gates, _ ps: Int, _ bs: Int) {
+    a.gate(g, ps, bs)
+    b.gate(g + A.Row.blocks &* bs, ps, bs)
+  }
+  @inline(__always) func write(_ p: MutableFloats, _ ps: Int, _ bs: Int) {
+    a.write(p, ps, bs)
+    b.write(p + A.Row.blocks &* bs, ps, bs)
+  }
+  @inline(__always) func writeTotals(_ p: MutableFloats, _ ps: Int, _ f: (Float, Int, Int) -> Float, _ i: Int) {
+    a.writeTotals(p, ps, f, i)
+    b.writeTotals(p + A.Row.blocks, ps, { f($0, $1, $2 &+ A.Row.blocks) }, i)
+  }
+}
+
 typealias X2<T: Tile> = Pair<T, T>
 typealias X3<T: Tile> = Pair<X2<T>, T>
 typealias X4<T: Tile> = Pair<X2<T>, X2<T>>
@@ -221,3 +280,7 @@ typealias X11<T: Tile> = Pair<X8<T>, X3<T>>
 typealias X12<T: Tile> = Pair<X8<T>, X4<T>>
 typealias X13<T: Tile> = Pair<X12<T>, T>
 typealias X14<T: Tile> = Pair<X7<T>, X7<T>>
+
+typealias Y2<T: Tile> = Beside<T, T>
+typealias Y3<T: Tile> = Beside<Y2<T>, T>
+typealias Y4<T: Tile> = Beside<Y2<T>, Y2<T>>

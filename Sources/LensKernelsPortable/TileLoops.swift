@@ -57,6 +57,40 @@ import LensKernelTable
   } while done < tiles
 }
 
+/// One pixel after the other, of several groups of lanes, over the inputs that are not zero. The sums are those of
+/// `blocked`: what is left out would add 0.
+@inline(__always) func sparse<T: Tile>(
+  _: T.Type, _ call: UnsafePointer<TileCall>, _ x: SparsePixels, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
+) {
+  let width = 16 &* T.Row.blocks / T.Row.groups, weightStep = call.pointee.weightStep, tiles = call.pointee.tiles
+  var value = Floats(x.values), place = UnsafePointer(x.places), count = UnsafePointer(x.counts)
+  var next = call.pointee.next, row = 0
+  repeat {
+    var distance = row &* call.pointee.rowStep, done = 0
+    repeat {
+      let start = call.pointee.accumulates ? T.Row(Floats(y) + distance, call.pointee.blockStep) : T.Row(call.pointee.bias, 16)
+      var tile = T(start)
+      let end = value + Int(count.pointee)
+      var group = 0
+      while group < T.Row.groups {
+        lens_fetch_ahead(next + group &* weightStep, 4 &* call.pointee.nextCount)
+        group &+= 1
+      }
+      next += call.pointee.nextCount
+      while value < end {
+        tile.add(value, 0, T.Row(groups: w + Int(place.pointee) &* width, weightStep))
+        value += 1
+        place += 1
+      }
+      finish(tile, call, y, addend, distance)
+      count += 1
+      distance += call.pointee.pixelStep
+      done &+= 1
+    } while done < tiles
+    row &+= 1
+  } while row < call.pointee.rows
+}
+
 /// The same where pixels and products lie any distance apart: planar pictures, whose pixels are neighbours; rows of a matrix.
 @inline(__always) func planar<T: Tile>(
   _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?

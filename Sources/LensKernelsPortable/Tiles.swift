@@ -30,6 +30,14 @@ import LensKernelTable
     default: 0
     }
   }
+  func sparseGroups(_ blocks: Int) -> Int {
+    switch blocks {
+    case 1: 4
+    case 2: 4
+    case 3: 2
+    default: 0
+    }
+  }
   let depthwisePixels = 14
   let dotRows = 3, dotColumns = 4
 
@@ -114,6 +122,20 @@ import LensKernelTable
     default: { turned(X3<Leaf4>.self, $0, $1, $2, $3, $4) }
     }
   }
+  @inline(never) func sparseTile(_ blocks: Int, _ groups: Int) -> SparseTileFunction {
+    switch (blocks, groups) {
+    case (1, 1): { sparse(Leaf1.self, $0, $1, $2, $3, $4) }
+    case (1, 2): { sparse(Y2<Leaf1>.self, $0, $1, $2, $3, $4) }
+    case (1, 3): { sparse(Y3<Leaf1>.self, $0, $1, $2, $3, $4) }
+    case (1, 4): { sparse(Y4<Leaf1>.self, $0, $1, $2, $3, $4) }
+    case (2, 1): { sparse(Leaf2.self, $0, $1, $2, $3, $4) }
+    case (2, 2): { sparse(Y2<Leaf2>.self, $0, $1, $2, $3, $4) }
+    case (2, 3): { sparse(Y3<Leaf2>.self, $0, $1, $2, $3, $4) }
+    case (2, 4): { sparse(Y4<Leaf2>.self, $0, $1, $2, $3, $4) }
+    case (3, 1): { sparse(Leaf3.self, $0, $1, $2, $3, $4) }
+    default: { sparse(Y2<Leaf3>.self, $0, $1, $2, $3, $4) }
+    }
+  }
   @inline(never) func depthwiseTile(_ pixels: Int) -> TileFunction {
     switch pixels {
     case 1: { depthwise(Leaf1.self, $0, $1, $2, $3, $4) }
@@ -167,6 +189,9 @@ import LensKernelTable
     default: 0
     }
   }
+  func sparseGroups(_ blocks: Int) -> Int {
+    blocks == 1 ? 4 : 0
+  }
   let depthwisePixels = 7
   let dotRows = 2, dotColumns = 3
 
@@ -200,6 +225,14 @@ import LensKernelTable
     default: { turned(Leaf3.self, $0, $1, $2, $3, $4) }
     }
   }
+  @inline(never) func sparseTile(_ blocks: Int, _ groups: Int) -> SparseTileFunction {
+    switch groups {
+    case 1: { sparse(Leaf1.self, $0, $1, $2, $3, $4) }
+    case 2: { sparse(Y2<Leaf1>.self, $0, $1, $2, $3, $4) }
+    case 3: { sparse(Y3<Leaf1>.self, $0, $1, $2, $3, $4) }
+    default: { sparse(Y4<Leaf1>.self, $0, $1, $2, $3, $4) }
+    }
+  }
   @inline(never) func depthwiseTile(_ pixels: Int) -> TileFunction {
     switch pixels {
     case 1: { depthwise(Leaf1.self, $0, $1, $2, $3, $4) }
@@ -231,6 +264,9 @@ import LensKernelTable
   func turnedVectors(_ channels: Int) -> Int {
     channels == 1 ? 2 : 0
   }
+  func sparseGroups(_ blocks: Int) -> Int {
+    blocks == 1 ? 3 : 0
+  }
   let depthwisePixels = 3
   let dotRows = 1, dotColumns = 2
 
@@ -250,6 +286,13 @@ import LensKernelTable
   }
   @inline(never) func turnedTile(_ channels: Int) -> TileFunction {
     { turned(Leaf1.self, $0, $1, $2, $3, $4) }
+  }
+  @inline(never) func sparseTile(_ blocks: Int, _ groups: Int) -> SparseTileFunction {
+    switch groups {
+    case 1: { sparse(Leaf1.self, $0, $1, $2, $3, $4) }
+    case 2: { sparse(Y2<Leaf1>.self, $0, $1, $2, $3, $4) }
+    default: { sparse(Y3<Leaf1>.self, $0, $1, $2, $3, $4) }
+    }
   }
   @inline(never) func depthwiseTile(_ pixels: Int) -> TileFunction {
     switch pixels {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the time of a network goes:  cnnlens-bench model.onnx [batch] [size] [rounds]
-// How fast one convolution is:       cnnlens-bench conv channels size outputs kernel stride [groups] [batch]
+// How fast one convolution is:       cnnlens-bench conv channels size outputs kernel stride [groups] [batch] [percent of zeros]
 import CNNLens
 import Glibc
 import LensEngine
@@ -71,20 +71,21 @@ func profile(_ network: Network, batch: Int, size: Int, rounds: Int) throws {
     fixed(end * 1e3, 3, 0), "after it")
 }
 
-/// Both directions of one convolution, GFLOP/s of the textbook's products.
-func convolution(_ g: ConvolutionGeometry) throws {
+/// Both directions of one convolution, GFLOP/s of the textbook's products, where so many percent of what goes in are zero.
+func convolution(_ g: ConvolutionGeometry, zeros: Int) throws {
   var random = Random(seed: 1)
   let layout: Layout = g.inputChannels < 16 ? .plain : .blocked
   let filter = ConvolutionFilter(weights: .normal(g.filterShape, using: &random), groups: g.groups)
   let kernel = try ConvolutionKernel(g, filter, inputLayout: layout)
   try kernel.prepareInputGradient()
-  func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
+  func floats(_ count: Int, zeros: Int = 0) -> UnsafeMutablePointer<Float> {
     // At the beginning of a cache line, as in a session.
     let p = UnsafeMutableRawPointer.allocate(byteCount: 4 * count, alignment: 64).bindMemory(to: Float.self, capacity: count)
-    for i in 0..<count { p[i] = random.normal() }
+    for i in 0..<count { p[i] = Int(random.next() % 100) < zeros ? 0 : random.normal() }
     return p
   }
-  let x = floats(layout.floatCount(of: g.inputShape)), y = floats(Layout.blocked.floatCount(of: g.outputShape))
+  let x = floats(layout.floatCount(of: g.inputShape), zeros: zeros), y = floats(Layout.blocked.floatCount(of: g.outputShape))
+  let dy = floats(Layout.blocked.floatCount(of: g.outputShape), zeros: zeros), dx = floats(layout.floatCount(of: g.inputShape))
   let scratch = floats(kernel.scratchCount + 64)
   func rate(_ body: () -> Void) -> Double {
     var least = Double.infinity
@@ -97,7 +98,7 @@ func convolution(_ g: ConvolutionGeometry) throws {
     return least
   }
   let forward = rate { kernel.forward(input: x, output: y, epilogue: .relu, scratch: scratch) }
-  let back = rate { kernel.inputGradient(outputGradient: y, inputGradient: x, scratch: scratch) }
+  let back = rate { kernel.inputGradient(outputGradient: dy, inputGradient: dx, scratch: scratch) }
   let products = 2e-9 * Double(g.multiplyAdds)
   print(
     padded("\(g.inputChannels)>\(g.outputChannels) \(g.h) k\(g.kernel.h) s\(g.stride.h) g\(g.groups)", 28), fixed(forward * 1e3, 3, 9),
@@ -106,7 +107,7 @@ func convolution(_ g: ConvolutionGeometry) throws {
 
 let arguments = CommandLine.arguments
 guard arguments.count > 1 else {
-  print("usage: cnnlens-bench model.onnx [batch] [size] [rounds] | conv channels size outputs kernel stride [groups] [batch]")
+  print("usage: cnnlens-bench model.onnx [batch] [size] [rounds] | conv channels size outputs kernel stride [groups] [batch] [zeros]")
   exit(2)
 }
 func number(_ position: Int, _ otherwise: Int) -> Int { arguments.count > position ? Int(arguments[position]) ?? otherwise : otherwise }
@@ -116,7 +117,7 @@ do {
     try convolution(
       ConvolutionGeometry(
         n: number(8, 1), inputChannels: number(2, 64), h: number(3, 56), w: number(3, 56), outputChannels: number(4, 64),
-        kernel: .init(kernel), stride: .init(number(6, 1)), padding: .init(kernel / 2), groups: number(7, 1)))
+        kernel: .init(kernel), stride: .init(number(6, 1)), padding: .init(kernel / 2), groups: number(7, 1)), zeros: number(9, 0))
     exit(0)
   }
   try profile(try Network.load(path: arguments[1]), batch: number(2, 1), size: number(3, 224), rounds: number(4, 9))

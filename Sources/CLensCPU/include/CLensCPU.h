@@ -78,6 +78,45 @@ static inline __attribute__((always_inline)) lens_vector lens_where(lens_vector 
     return (lens_vector)((lens_integers)x & -__builtin_convertvector(wanted.bits, lens_integers));
 }
 
+/// Row m: which bits of m are set, the lowest first.
+extern unsigned char lens_set_bits[256][8];
+
+/// The numbers that are not 0, side by side, and for each its place, counted from `first`; what lies behind them, up to
+/// 16 numbers, is overwritten.
+///
+/// \return how many they are
+static inline __attribute__((always_inline)) long lens_collect(lens_vector x, unsigned char first, float *values,
+                                                               unsigned char *places)
+{
+#if defined(__AVX2__)
+    typedef float half __attribute__((ext_vector_type(8)));
+    typedef int order __attribute__((ext_vector_type(8)));
+    typedef unsigned char bytes __attribute__((ext_vector_type(8)));
+    long count = 0;
+    half halves[2] = { x.lo, x.hi };
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 2; i++) {
+        unsigned mask = __builtin_ia32_movmskps256((half)(halves[i] != 0));
+        bytes row;
+        __builtin_memcpy(&row, lens_set_bits[mask], 8);
+        half kept = __builtin_ia32_permvarsf256(halves[i], __builtin_convertvector(row, order));
+        __builtin_memcpy(values + count, &kept, 32);
+        row += (unsigned char)(first + 8 * i);
+        __builtin_memcpy(places + count, &row, 8);
+        count += __builtin_popcount(mask);
+    }
+    return count;
+#else
+    long count = 0;
+    for (int i = 0; i < 16; i++) {
+        values[count] = x[i];
+        places[count] = first + i;
+        count += x[i] != 0;
+    }
+    return count;
+#endif
+}
+
 /// Four floats of each of eight pixels, which are 16 floats apart, to four rows of eight.
 static inline __attribute__((always_inline)) void lens_transpose(const float *pixels, float *rows, long row_step)
 {
