@@ -174,7 +174,7 @@ public struct KernelTable: Sendable {
   public let dotRows: Int
   public let dotColumns: Int
   public let dotTile: @Sendable (_ rows: Int, _ columns: Int) -> TileFunction
-  /// y[0..<n] += Σ a[k] · b[k·step ..< n], k ascending: a, b, y, n, depth, step.
+  /// y[0..<n] += Σ a[k] · b[k·step ..< n], k ascending, without those where a[k] is 0: a, b, y, n, depth, step.
   public let addRows: @Sendable (Floats, Floats, MutableFloats, Int, Int, Int) -> Void
 
   /// Copies vectors of 16 floats: source, floats from one to the next there, destination, count.

@@ -19,7 +19,7 @@ public struct MatrixProduct: Sendable {
   private enum Path {
     /// B's rows lie along the sum, as a dense layer's weights do: dot products, nothing is packed but a transposed A.
     case dots
-    /// Few rows: B is read once, row after row. The same sums in the same order as `tiles`.
+    /// Few rows: B is read once, row after row but for those that A has zeros for. The same sums in the same order as `tiles`.
     case rows
     /// Register tiles; B is packed.
     case tiles

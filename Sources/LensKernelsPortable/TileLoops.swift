@@ -211,34 +211,43 @@ import LensKernelTable
     }, 0)
 }
 
-/// y[0..<n] += Σ a[k] · b[k·step ..< n], k ascending, so bit for bit what a tile makes of it.
+/// y[0..<n] += Σ a[k] · b[k·step ..< n], k ascending, so bit for bit what a tile makes of it. Rows that would be multiplied by 0
+/// are not read.
 @inline(never) func addRows(_ a: Floats, _ b: Floats, _ y: MutableFloats, _ n: Int, _ depth: Int, _ step: Int) {
-  var k = 0
-  while k &+ 4 <= depth {
-    let b0 = b + k &* step, b1 = b0 + step, b2 = b1 + step, b3 = b2 + step
-    let a0 = splat(a[k]), a1 = splat(a[k &+ 1]), a2 = splat(a[k &+ 2]), a3 = splat(a[k &+ 3])
-    var i = 0
-    while i &+ 16 <= n {
-      store(fused(fused(fused(fused(load(y + i), a0, load(b0 + i)), a1, load(b1 + i)), a2, load(b2 + i)), a3, load(b3 + i)), y + i)
-      i &+= 16
-    }
-    while i < n {
-      y[i] = fused(fused(fused(fused(y[i], a[k], b0[i]), a[k &+ 1], b1[i]), a[k &+ 2], b2[i]), a[k &+ 3], b3[i])
-      i &+= 1
-    }
-    k &+= 4
-  }
+  var k = nonzero(a, 0, depth)
   while k < depth {
-    let row = b + k &* step, factor = splat(a[k])
+    let k1 = nonzero(a, k &+ 1, depth), k2 = nonzero(a, k1 &+ 1, depth), k3 = nonzero(a, k2 &+ 1, depth)
     var i = 0
-    while i &+ 16 <= n {
-      store(fused(load(y + i), factor, load(row + i)), y + i)
-      i &+= 16
+    if k3 < depth {
+      let b0 = b + k &* step, b1 = b + k1 &* step, b2 = b + k2 &* step, b3 = b + k3 &* step
+      let a0 = splat(a[k]), a1 = splat(a[k1]), a2 = splat(a[k2]), a3 = splat(a[k3])
+      while i &+ 16 <= n {
+        store(fused(fused(fused(fused(load(y + i), a0, load(b0 + i)), a1, load(b1 + i)), a2, load(b2 + i)), a3, load(b3 + i)), y + i)
+        i &+= 16
+      }
+      while i < n {
+        y[i] = fused(fused(fused(fused(y[i], a[k], b0[i]), a[k1], b1[i]), a[k2], b2[i]), a[k3], b3[i])
+        i &+= 1
+      }
+      k = nonzero(a, k3 &+ 1, depth)
+    } else {
+      let row = b + k &* step, factor = splat(a[k])
+      while i &+ 16 <= n {
+        store(fused(load(y + i), factor, load(row + i)), y + i)
+        i &+= 16
+      }
+      while i < n {
+        y[i] = fused(y[i], a[k], row[i])
+        i &+= 1
+      }
+      k = k1
     }
-    while i < n {
-      y[i] = fused(y[i], a[k], row[i])
-      i &+= 1
-    }
-    k &+= 1
   }
+}
+
+/// The first number from `start` on that is not 0; `count` or more where there is none.
+@inline(__always) private func nonzero(_ a: Floats, _ start: Int, _ count: Int) -> Int {
+  var i = start
+  while i < count && a[i] == 0 { i &+= 1 }
+  return i
 }

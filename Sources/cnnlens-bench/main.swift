@@ -68,7 +68,7 @@ func profile(_ network: Network, batch: Int, size: Int, rounds: Int) throws {
   print(
     fixed(rows.reduce(0) { $0 + $1.seconds } * 1e3, 3, 9), "sum of steps;", fixed(total * 1e3, 3, 0), "least whole call,",
     fixed(steps * 1e3, 3, 0), "to its last step,",
-    fixed(end * 1e3, 3, 0), "after it")
+    fixed(end * 1e3, 3, 0), "after it;", fixed(Double(session.arenaBytes) / 1e6, 1, 0), "MB of arena")
 }
 
 /// Both directions of one convolution, GFLOP/s of the textbook's products, where so many percent of what goes in are zero.
