@@ -24,6 +24,8 @@ struct SparsePlan: ConvolutionPlan {
   let bands, bandRows: Int
   /// The share of inputs that are not zero below which this is faster.
   let limit: Float
+  /// Floats of a job's lists: values, and in a quarter of the room places; counts; behind each what may be overwritten.
+  let valueCount, slotCount: Int
   let slots: Int
 
   var spec: CorrelationPlan.Spec { dense.spec }
@@ -63,6 +65,8 @@ struct SparsePlan: ConvolutionPlan {
     self.bands = (dense.gridH + bandRows - 1) / bandRows
     (self.tiles, self.chunks) = (tiles, CorrelationPlan.split(tiles.count, chunks))
     passes = CorrelationPlan.split(spec.inputs, (spec.inputs + most - 1) / most)
+    valueCount = bandRows * dense.gridW * (passes.map(\.count).max() ?? 0) * 16 + 16
+    slotCount = valueCount + valueCount / 4 + 16 + (bandRows * dense.gridW + 63) / 64 * 16
     slots = max(1, min(Threads.count, spec.n * self.bands * chunks))
 
     // In the time of a block's products, measured: beside its products a value costs a tile 1.7; every input costs a chunk 1 to
@@ -74,11 +78,6 @@ struct SparsePlan: ConvolutionPlan {
 
   /// What places and counts can number, and pixels of a band (of one row at least).
   private static let mostBlocks = 8, mostPoints = 256
-
-  private var bandPoints: Int { bandRows * dense.gridW }
-  /// Values, and in a quarter of the room places; counts; room for what is overwritten behind them.
-  private var valueCount: Int { bandPoints * (passes.map(\.count).max() ?? 0) * 16 + 16 }
-  private var slotCount: Int { valueCount + valueCount / 4 + 16 + (bandPoints + 63) / 64 * 16 }
 
   func run(_ operands: ConvolutionOperands) {
     if isSparse(operands) { skipZeros(operands) } else { dense.run(operands) }
