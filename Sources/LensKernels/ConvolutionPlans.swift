@@ -32,7 +32,7 @@ struct ConvolutionOperands {
 var noTaps: UnsafePointer<Int> { UnsafePointer(bitPattern: 64)! }
 
 // Which way a convolution is computed. The choice must depend on nothing but the geometry of one image, or an image's
-// numbers would depend on its batch.
+// numbers would depend on its batch. (What `SparsePlan` chooses changes no number.)
 
 extension ConvolutionGeometry {
   /// Rows and columns of the squares in which the forward pass computes its outputs, counted from the first; 1 where
