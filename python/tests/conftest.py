@@ -2,6 +2,7 @@
 """Small networks, made with the onnx package, and one photograph."""
 
 import pathlib
+import signal
 
 import numpy as np
 import onnx
@@ -55,6 +56,12 @@ def small_network(*, size=None, channels=3, softmax=False, metadata=None):
     shape = ["n", channels, size or "h", size or "w"]
     entries = {"cnnlens.labels": "\n".join(LABELS), **(metadata or {})}
     return model_bytes(nodes, weights, [("x", shape)], [(output, ["n", 5])], entries)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hears_ctrl_c():
+    """A shell's background jobs are deaf to it, and Python then leaves it at that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
