@@ -121,7 +121,6 @@ struct DepthwisePlan: ConvolutionPlan {
   }
 
   func run(_ operands: ConvolutionOperands) {
-    // A list without taps has no address, and is not read.
     offsets.withUnsafeBufferPointer { offsets in
       weightOffsets.withUnsafeBufferPointer { weightOffsets in
         pieces.withUnsafeBufferPointer { pieces in

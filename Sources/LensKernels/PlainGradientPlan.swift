@@ -75,7 +75,6 @@ struct PlainGradientPlan: ConvolutionPlan {
 
   func run(_ operands: ConvolutionOperands) {
     offsets.withUnsafeBufferPointer { offsets in
-      // A list without taps has no address, and is not read.
       let offsets = offsets.baseAddress ?? noTaps
       parallelParts(bands * g.n, slots) { slot, jobs in
         let window = operands.scratch + slot * slotCount, sums = window + windowCount
