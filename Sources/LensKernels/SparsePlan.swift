@@ -56,7 +56,7 @@ struct SparsePlan: ConvolutionPlan {
     var bands = min(dense.gridH, (points + SparsePlan.mostPoints - 1) / SparsePlan.mostPoints), chunks = 1
     /// More jobs, of at least so many points or tiles.
     func cut(jobs: Int, points least: Int, tiles fewest: Int) {
-      while bands * spec.n < jobs, bands < dense.gridH, points / (bands + 1) >= least { bands += 1 }
+      while bands * spec.n * chunks < jobs, bands < dense.gridH, points / (bands + 1) >= least { bands += 1 }
       while bands * spec.n * chunks < jobs, tiles.count >= 2 * fewest * chunks { chunks *= 2 }
     }
     cut(jobs: 4 * Threads.count, points: 64, tiles: 2)

@@ -17,6 +17,9 @@ import Testing
     ConvolutionGeometry(n: 9, inputChannels: 64, h: 1, w: 1, outputChannels: 64, kernel: .init(1)),
   ]
 
+  /// One that many threads leave out zeros of, too, as other tests may ask for them meanwhile.
+  static let roomy = ConvolutionGeometry(inputChannels: 64, h: 40, w: 31, outputChannels: 256, kernel: .init(1))
+
   @Test(arguments: Kernels.available.map(\.name)) func equalsTheDefinition(variant: String) throws {
     let kernels = Kernels.available.first { $0.name == variant }!
     for zeros in [0.3, 0.6, 0.9, 1] as [Float] {
@@ -28,7 +31,7 @@ import Testing
   }
 
   /// A plan with what it needs for a run.
-  private struct Run {
+  fileprivate struct Run {
     let plan: SparsePlan
     let weights: FloatStorage, bias: FloatStorage, zeros = try! FloatStorage(count: 128)
     let input: Buffer, residual: Buffer, scratch: Buffer
@@ -58,32 +61,13 @@ import Testing
     }
   }
 
-  private func thinned(_ g: ConvolutionGeometry, _ zeros: Float, seed: UInt64 = 1) -> [Float] {
+  fileprivate static func thinned(_ g: ConvolutionGeometry, _ zeros: Float, seed: UInt64 = 1) -> [Float] {
     var random = Random(seed: seed)
     return noise(g.inputShape.count, &random).map { random.uniform() < zeros ? 0 : $0 }
   }
 
-  @Test(arguments: Kernels.available.map(\.name)) func bitsAreThoseOfAllInputs(variant: String) throws {
-    defer { Threads.count = Threads.available }
-    let kernels = Kernels.available.first { $0.name == variant }!
-    var runs = 0
-    for threads in [1, 2, 7] {
-      Threads.count = threads
-      for g in Self.geometries {
-        for zeros in [0, 0.5, 1] as [Float] {
-          // For many threads there may be too few pixels to repay the search.
-          guard let run = try Run(g, kernels, thinned(g, zeros)) else { continue }
-          runs += 1
-          let dense = run.outputs { $0.dense.run($1) }, sparse = run.outputs { $0.skipZeros($1) }
-          #expect(dense == sparse, "\(g), \(zeros) zeros, \(threads) threads")
-        }
-      }
-    }
-    #expect(runs >= 30)
-  }
-
   @Test func theInputDecides() throws {
-    let g = Self.geometries[0]
+    let g = Self.roomy
     func isSparse(_ x: [Float]) throws -> Bool {
       let run = try #require(try Run(g, Kernels.selected, x))
       var result = false
@@ -93,13 +77,13 @@ import Testing
       }
       return result
     }
-    let decisions = try [0, 0.1, 0.7, 1].map { try isSparse(thinned(g, $0)) }
+    let decisions = try [0, 0.1, 0.7, 1].map { try isSparse(Self.thinned(g, $0)) }
     #expect(decisions == [false, false, true, true])
   }
 
   @Test(arguments: Kernels.available.map(\.name)) func nanIsNotZero(variant: String) throws {
-    let kernels = Kernels.available.first { $0.name == variant }!, g = Self.geometries[1], plane = g.h * g.w
-    var x = thinned(g, 0.9)
+    let kernels = Kernels.available.first { $0.name == variant }!, g = Self.roomy, plane = g.h * g.w
+    var x = Self.thinned(g, 0.9)
     (x[5], x[3 * plane + 20], x[7 * plane + 40]) = (.nan, .infinity, -0.0)
     let run = try #require(try Run(g, kernels, x))
     let dense = run.outputs { $0.dense.run($1) }.values.map(\.isNaN), sparse = run.outputs { $0.skipZeros($1) }.values.map(\.isNaN)
@@ -114,5 +98,28 @@ import Testing
     #expect(!isSparse(ConvolutionGeometry(inputChannels: 64, h: 14, w: 14, outputChannels: 256, kernel: .init(1), padding: .init(1))))
     #expect(!isSparse(ConvolutionGeometry(inputChannels: 64, h: 14, w: 14, outputChannels: 256, kernel: .init(1), groups: 2)))
     #expect(!isSparse(ConvolutionGeometry(inputChannels: 64, h: 14, w: 14, outputChannels: 256, kernel: .init(3), stride: .init(2))))
+  }
+}
+
+extension ThreadTests {
+  @Suite struct SparseThreadTests {
+    @Test(arguments: Kernels.available.map(\.name)) func bitsAreThoseOfAllInputs(variant: String) throws {
+      defer { Threads.count = Threads.available }
+      let kernels = Kernels.available.first { $0.name == variant }!
+      var runs = 0
+      for threads in [1, 2, 7] {
+        Threads.count = threads
+        for g in SparseTests.geometries {
+          for zeros in [0, 0.5, 1] as [Float] {
+            // For many threads there may be too few pixels to repay the search.
+            guard let run = try SparseTests.Run(g, kernels, SparseTests.thinned(g, zeros)) else { continue }
+            runs += 1
+            let dense = run.outputs { $0.dense.run($1) }, sparse = run.outputs { $0.skipZeros($1) }
+            #expect(dense == sparse, "\(g), \(zeros) zeros, \(threads) threads")
+          }
+        }
+      }
+      #expect(runs >= 30)
+    }
   }
 }
