@@ -4,10 +4,13 @@ import LensTensors
 extension Plan: CustomStringConvertible {
   /// The plan as a table: each call in order, with where its output lies and what is kept.
   public var description: String {
-    let forward = forwardOrder.map { row(of: steps[$0], output: steps[$0].forward.output) }
-    let backward = backwardOrder.map { index in
+    func turns(_ stretches: [Stretch]) -> [String] {
+      stretches.flatMap { stretch in stretch.positions.map { _ in stretch.turns > 1 ? ", \(stretch.turns) turns" : "" } }
+    }
+    let forward = zip(forwardOrder, turns(forwardStretches)).map { row(of: steps[$0], output: steps[$0].forward.output) + $1 }
+    let backward = zip(backwardOrder, turns(backwardStretches)).map { index, turns in
       row(of: steps[index], output: steps[index].backward.inputGradients.first { $0 >= 0 })
-        + (steps[index].gate.map { ", gated by \(steps[$0].name)" } ?? "")
+        + (steps[index].gate.map { ", gated by \(steps[$0].name)" } ?? "") + turns
     }
     let kept = slots.filter { $0.place == nil && ($0.role == .value && $0.alive.upperBound > forwardOrder.count || $0.role == .auxiliary) }
     let keptBytes = kept.reduce(0) { $0 + 4 * $1.count }

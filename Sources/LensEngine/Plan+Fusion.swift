@@ -63,7 +63,10 @@ extension Plan {
       let clamps = steps[index].stage.isGate ? [index] : clampsJoined(by: index, flow)
       guard !clamps.isEmpty else { continue }
       steps[last.step].gate = index
-      for clamp in clamps { steps[clamp].stage.passGradient(steps[clamp].layout.floatCount(of: steps[clamp].shape)) }
+      for clamp in clamps {
+        steps[clamp].stage.passGradient(steps[clamp].layout.floatCount(of: steps[clamp].stage.output))
+        if let output = steps[clamp].turn?.output { steps[clamp].turn!.passGradient(steps[clamp].layout.floatCount(of: output)) }
+      }
     }
   }
 

@@ -8,7 +8,7 @@ extension Plan {
     let flow = flow ?? GradientFlow(self)
     forwardOrder = steps.indices.filter { !steps[$0].inputs.isEmpty && !steps[$0].stage.isView && !steps[$0].isAbsorbed }
     backwardOrder = flow.order.filter { flow.hasWork(steps[$0], $0) }
-    cleared = [[Int]](repeating: [], count: backwardOrder.count + 1)
+    cleared = [[(slot: Int, count: Int)]](repeating: [], count: backwardOrder.count + 1)
 
     placeValues(constants: tensors)
     if shares {
@@ -17,13 +17,14 @@ extension Plan {
     }
     placeGradients(flow)
     placeAuxiliaries()
+    cutIntoStretches()
     assignOffsets()
   }
 
   private var objectiveTime: Int { forwardOrder.count }
   private var endTime: Int { forwardOrder.count + backwardOrder.count + 1 }
 
-  private mutating func addSlot(_ node: String, _ role: Slot.Role, _ count: Int, alive: ClosedRange<Int>) -> Int {
+  mutating func addSlot(_ node: String, _ role: Slot.Role, _ count: Int, alive: ClosedRange<Int>) -> Int {
     slots.append(Slot(node: node, role: role, count: count, lanes: role == .gradient ? request.lanes : 1, alive: alive))
     return slots.count - 1
   }
@@ -138,7 +139,7 @@ extension Plan {
     }
     var isWritten = steps.indices.map { flow.isThere($0) }
     for index in seeds where !isWritten[index] {
-      cleared[0].append(gradientSlots[index]!)
+      cleared[0].append((gradientSlots[index]!, slots[gradientSlots[index]!].count))
       isWritten[index] = true
       extend(gradientSlots[index]!, to: objectiveTime)
     }
@@ -153,7 +154,7 @@ extension Plan {
           ports.accumulates.append(true)
           continue
         }
-        if !isWritten[input], !steps[index].stage.overwrites { cleared[time - objectiveTime].append(slot) }
+        if !isWritten[input], !steps[index].stage.overwrites { cleared[time - objectiveTime].append((slot, slots[slot].count)) }
         ports.inputGradients.append(slot)
         ports.accumulates.append(isWritten[input] || !steps[index].stage.overwrites)
         isWritten[input] = true
@@ -164,7 +165,7 @@ extension Plan {
     for index in wrt {
       let slot = gradientSlots[index]!
       if !isWritten[index] {
-        cleared[0].append(slot)
+        cleared[0].append((slot, slots[slot].count))
         extend(slot, to: objectiveTime)
       }
       isWritten[index] = true
@@ -204,36 +205,39 @@ extension Plan {
     }
   }
 
-  /// Largest first, each at the lowest address where no slot alive at the same time lies. Those that lie in another's memory keep it
-  /// alive and go with it.
+  /// Those that lie in another's memory keep it alive and go with it.
   private mutating func assignOffsets() {
     let guests = slots.indices.filter { slots[$0].place != nil }
     for guest in guests where slots[guest].alive.lowerBound < endTime {
       extend(slots[guest].place!.host, to: slots[guest].alive.lowerBound)
       extend(slots[guest].place!.host, to: slots[guest].alive.upperBound)
     }
-    let hosts = slots.indices.filter { slots[$0].role != .external && slots[$0].place == nil }
-    let order = hosts.sorted { slots[$0].extent > slots[$1].extent }
-    var placed: [Int] = []  // by offset
-    for index in order {
-      let count = slots[index].extent
+    arenaCount = pack(slots.indices.filter { slots[$0].role != .external && slots[$0].place == nil }) { $0.extent }
+    for guest in guests { slots[guest].offset = slots[slots[guest].place!.host].offset + slots[guest].place!.offset }
+  }
+
+  /// Largest first, each at the lowest address where no slot alive at the same time lies.
+  /// - Returns: the floats that all of them take.
+  mutating func pack(_ indices: [Int], _ count: (Slot) -> Int) -> Int {
+    var placed: [Int] = [], end = 0  // by offset
+    for index in indices.sorted(by: { count(slots[$0]) > count(slots[$1]) }) {
       var offset = 0
       for other in placed where slots[other].alive.overlaps(slots[index].alive) {
-        if slots[other].offset >= offset + count { break }
-        offset = max(offset, slots[other].offset + slots[other].extent)
+        if slots[other].offset >= offset + count(slots[index]) { break }
+        offset = max(offset, slots[other].offset + count(slots[other]))
       }
       slots[index].offset = offset
-      arenaCount = max(arenaCount, offset + count)
-      let position = placed.firstIndex { slots[$0].offset > offset } ?? placed.count
-      placed.insert(index, at: position)
+      end = max(end, offset + count(slots[index]))
+      placed.insert(index, at: placed.firstIndex { slots[$0].offset > offset } ?? placed.count)
     }
-    for guest in guests { slots[guest].offset = slots[slots[guest].place!.host].offset + slots[guest].place!.offset }
+    return end
   }
 }
 
 extension Plan.Slot {
   /// Floats of one lane in whole cache lines, one to spare, so that no two slots meet in one.
   var laneStep: Int { (count + 31) / 16 * 16 }
+  var copyStep: Int { lanes * laneStep }
   /// Floats of the arena.
-  var extent: Int { lanes * laneStep }
+  var extent: Int { copies * copyStep }
 }

@@ -31,9 +31,11 @@ public struct Plan: Sendable {
     }
     public let node: String
     public internal(set) var role: Role
-    public let count: Int
+    public internal(set) var count: Int
     /// How many times `count` floats it is, one behind the other in whole cache lines.
     public internal(set) var lanes = 1
+    /// How many times it is there, all lanes each time, for threads that take turns.
+    public internal(set) var copies = 1
     public internal(set) var offset = 0
     public internal(set) var alive: ClosedRange<Int>
     /// The slot in whose memory it lies, and how many floats in, in every lane; nil for one with memory of its own.
@@ -45,6 +47,8 @@ public struct Plan: Sendable {
     var name: String
     var kind: String
     var stage: Stage
+    /// The same for the images of one turn, where those of a batch take turns.
+    var turn: Stage?
     var shape: Shape
     var layout: Layout
     var inputs: [Int]
@@ -70,8 +74,12 @@ public struct Plan: Sendable {
   /// Indices of steps in running order.
   var forwardOrder: [Int] = []
   var backwardOrder: [Int] = []
-  /// Slots to clear before the backward step at the same position; the first entry is for the objective.
-  var cleared: [[Int]] = [[]]
+  var forwardStretches: [Stretch] = []
+  var backwardStretches: [Stretch] = []
+  /// Images of one turn, where steps take turns.
+  var turnImages = 1
+  /// Slots to clear before the backward step at the same position, and how many floats of them; the first entry is for the objective.
+  var cleared: [[(slot: Int, count: Int)]] = [[]]
 
   /// Step index of each input of the network, tap, seed layer and differentiated layer.
   var inputs: [Int] = []
@@ -88,7 +96,7 @@ public struct Plan: Sendable {
 extension Plan {
   /// - literally: no step does another's work, and no two values or gradients share memory while both are needed: slower,
   ///   and what every other plan must agree with to the bit.
-  init(_ network: Network, _ request: Request, rules: RuleMap, literally: Bool = false) throws {
+  init(_ network: Network, _ request: Request, rules: RuleMap, literally: Bool = false, turns: Turns = .whereFaster) throws {
     self.request = request
     let wanted = request.taps + request.seeds + request.wrt
     var graph = try network.source.graph(for: request.inputs, reaching: Set(wanted))
@@ -108,6 +116,8 @@ extension Plan {
     for layer in request.wrt { lowering.need(try index(layer)) }
     try lowering.fold(keeping: differentiated)
     try lowering.run()
+    if !literally { lowering.prepare(turns) }
+    turnImages = lowering.turnImages
     taps = try request.taps.map { lowering.plain(try index($0)) }
     seeds = try request.seeds.map { lowering.plain(try index($0)) }
     wrt = try request.wrt.map { lowering.primary[try index($0)]! }
@@ -136,6 +146,7 @@ struct Lowering {
   /// What stands in a node's place and does the work of nodes before it, too: see `fold`.
   var folded: [Int: (op: any Operator, inputs: [Int])] = [:]
   var constants: [Int: Tensor] = [:]
+  var turnImages = 1
 
   init(_ graph: Graph, _ rule: @escaping RuleMap.Choice) {
     (self.graph, self.rule) = (graph, rule)
@@ -154,16 +165,7 @@ struct Lowering {
     let shapes = graph.shapes(sources)
     let given = sources.map { steps[primary[$0]!].layout }
     let layouts = op.layouts(for: shapes, given: given)
-    var stage: Stage
-    do {
-      stage = try op.stage(for: shapes, in: layouts)
-      if let rule = try rule(node) {
-        stage = try stage.withBackward { try rule.applied(to: $0, of: op, shapes: shapes, layouts: layouts) }
-      }
-    } catch let error as LensError {
-      throw error.within("node '\(node.name)' (\(op.kind))")
-    }
-    if stage.isView { stage.passGradient(layouts.output.floatCount(of: stage.output)) }
+    let stage = try stage(op, of: node, shapes, layouts)
     let inputs = zip(sources, layouts.inputs).map { step(of: $0, in: $1) }
     if let constant = node.op as? Constant { constants[steps.count] = constant.tensor }
     primary[index] = steps.count
@@ -171,6 +173,20 @@ struct Lowering {
       Plan.Step(
         name: node.name, kind: op.kind, stage: stage, shape: stage.output, layout: layouts.output, inputs: inputs,
         multiplyAdds: op.multiplyAdds(for: shapes, output: stage.output), source: (index, op, layouts, folded[index] != nil)))
+  }
+
+  /// The node's stage, computed by `op`, with its rule.
+  func stage(_ op: any Operator, of node: Graph.Node, _ shapes: [Shape], _ layouts: Layouts) throws -> Stage {
+    do {
+      var stage = try op.stage(for: shapes, in: layouts)
+      if let rule = try rule(node) {
+        stage = try stage.withBackward { try rule.applied(to: $0, of: op, shapes: shapes, layouts: layouts) }
+      }
+      if stage.isView { stage.passGradient(layouts.output.floatCount(of: stage.output)) }
+      return stage
+    } catch let error as LensError {
+      throw error.within("node '\(node.name)' (\(op.kind))")
+    }
   }
 
   mutating func plain(_ index: Int) -> Int { step(of: index, in: .plain) }

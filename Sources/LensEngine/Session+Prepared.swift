@@ -5,12 +5,21 @@ import LensTensors
 /// A plan with its tables of addresses: one for each lane of gradients; everything else is the same in all of them.
 final class Prepared {
   let plan: Plan
+  /// A table for each lane.
+  struct Addresses {
+    let first: UnsafeMutablePointer<UnsafeMutablePointer<Float>>
+    let count: Int
+    subscript(lane: Int) -> UnsafeMutablePointer<UnsafeMutablePointer<Float>> { first + lane * count }
+  }
+  /// Those of all images; behind them, those of the turns that threads are at.
+  let own: Addresses
+  var workerCount: Int { own.count * plan.request.lanes }
   /// Of the first lane.
-  let slots: UnsafeMutablePointer<UnsafeMutablePointer<Float>>
-  private var tableCount: Int { plan.slots.count + 1 }
-  func slots(_ lane: Int) -> UnsafeMutablePointer<UnsafeMutablePointer<Float>> { slots + lane * tableCount }
-  /// The forward call of each step.
+  var slots: UnsafeMutablePointer<UnsafeMutablePointer<Float>> { own[0] }
+  func slots(_ lane: Int) -> UnsafeMutablePointer<UnsafeMutablePointer<Float>> { own[lane] }
+  /// The calls of each step, at once or in turns as the plan has it.
   let forward: [@Sendable (ForwardPass) -> Void]
+  let backward: [@Sendable (BackwardPass) -> Void]
   /// For each result (gradients, then activations): the slot that is the caller's memory, or nil where it is copied at the end.
   private let written: [Int?]
   /// Slots in the memory of others.
@@ -18,9 +27,22 @@ final class Prepared {
 
   init(_ plan: Plan) {
     self.plan = plan
-    slots = .allocate(capacity: (plan.slots.count + 1) * plan.request.lanes)
-    forward = plan.steps.map { step in
-      step.call.flatMap { call in plan.steps[call.producer].stage.ending?(call.ending) } ?? step.stage.forward
+    let takesTurns = (plan.forwardStretches + plan.backwardStretches).contains { $0.turns > 1 }
+    let count = plan.slots.count + 1, workers = takesTurns ? plan.turnThreads : 0
+    own = Addresses(first: .allocate(capacity: count * plan.request.lanes * (1 + workers)), count: count)
+    func inTurns(_ stretches: [Stretch], _ order: [Int]) -> Set<Int> {
+      Set(stretches.filter { $0.turns > 1 }.flatMap { $0.positions.map { order[$0] } })
+    }
+    let forwardTurns = inTurns(plan.forwardStretches, plan.forwardOrder),
+      backwardTurns = inTurns(plan.backwardStretches, plan.backwardOrder)
+    forward = plan.steps.indices.map { index in
+      func stage(_ index: Int, _ inTurns: Bool) -> Stage { inTurns ? plan.steps[index].turn! : plan.steps[index].stage }
+      let inTurns = forwardTurns.contains(index)
+      return plan.steps[index].call.flatMap { stage($0.producer, inTurns).ending?($0.ending) } ?? stage(index, inTurns).forward
+    }
+    backward = plan.steps.indices.map { index in
+      let step = plan.steps[index]
+      return (backwardTurns.contains(index) ? step.turn! : step.stage).backward ?? { _ in }
     }
     // A result is written in place if its slot holds nothing else: not an input, a constant or another result.
     var taken = Set<Int>()
@@ -32,7 +54,7 @@ final class Prepared {
       }
   }
 
-  deinit { slots.deallocate() }
+  deinit { own.first.deallocate() }
 
   /// - results: memory for each gradient, of all lanes, then for each activation
   /// - groups: calls that fill a lane of the results one after the other
@@ -54,8 +76,31 @@ final class Prepared {
     position < plan.wrt.count ? lane * groups * plan.steps[plan.wrt[position]].shape.count : 0
   }
 
-  func clear(_ slot: Int) {
-    for lane in 0..<plan.request.lanes { slots(lane)[slot].update(repeating: 0, count: plan.slots[slot].count) }
+  /// The forward calls, after `bind`.
+  func runForward(interrupt: (() -> Bool)?, observer: ((StepCall) -> Void)? = nil) throws {
+    let stop = run(plan.forwardStretches, interrupt) { position, addresses in
+      let index = plan.forwardOrder[position]
+      forward[index](ForwardPass(slots: UnsafePointer(addresses[0]), ports: plan.steps[index].forward))
+      observer?(StepCall(index, of: plan, isBackward: false))
+    }
+    if let stop { throw LensError(.cancelled, "stopped before '\(plan.steps[plan.forwardOrder[stop]].name)'") }
+  }
+
+  /// The backward calls, after the objectives'.
+  func runBackward(interrupt: (() -> Bool)?, observer: ((StepCall) -> Void)?) throws {
+    let stop = run(plan.backwardStretches, interrupt) { position, addresses in
+      let index = plan.backwardOrder[position], ports = plan.steps[index].backward
+      for (slot, count) in plan.cleared[position + 1] { clear(slot, count, addresses) }
+      for lane in 0..<plan.request.lanes {
+        backward[index](BackwardPass(slots: UnsafePointer(addresses[lane]), ports: ports, lane: lane))
+      }
+      observer?(StepCall(index, of: plan, isBackward: true))
+    }
+    if let stop { throw LensError(.cancelled, "stopped on the way back at '\(plan.steps[plan.backwardOrder[stop]].name)'") }
+  }
+
+  func clear(_ slot: Int, _ count: Int, _ addresses: Addresses? = nil) {
+    for lane in 0..<plan.request.lanes { (addresses ?? own)[lane][slot].update(repeating: 0, count: count) }
   }
 
   /// Turns the derivative at the objective's layers into their relevance: derivative times value.

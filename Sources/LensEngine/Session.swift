@@ -23,11 +23,14 @@ public final class Session {
   /// The most bytes its arena may take; nil for what the machine has left.
   public var memoryLimit: Int?
 
-  /// Told of every call of a step, its way back included, as it ends.
+  /// Told of every call of a step, its way back included, as it ends, on the thread that makes it.
   package var observer: ((StepCall) -> Void)?
 
   /// Whether calls are planned literally: see `Plan.init`. Set before the first call.
   package var isLiteral = false
+
+  /// Which steps of a batch take turns. Set before the first call.
+  package var turns = Turns.whereFaster
 
   private var plans: [Prepared] = []  // most recent last
   private var arena: FloatStorage?
@@ -122,7 +125,8 @@ public final class Session {
   ) throws -> Plan {
     try network.validate(inputs)
     return try Plan(
-      network, Plan.Request(inputs: inputs, taps: taps, seeds: objective?.layers ?? [], wrt: layers, rules: rules.name), rules: rules)
+      network, Plan.Request(inputs: inputs, taps: taps, seeds: objective?.layers ?? [], wrt: layers, rules: rules.name), rules: rules,
+      turns: turns)
   }
 
   // MARK: Batches
@@ -180,7 +184,7 @@ public final class Session {
       plans.append(plans.remove(at: index))
       return plans[plans.count - 1]
     }
-    let prepared = Prepared(try Plan(network, request, rules: rules, literally: isLiteral))
+    let prepared = Prepared(try Plan(network, request, rules: rules, literally: isLiteral, turns: turns))
     plans.append(prepared)
     if plans.count > Session.rememberedPlans { plans.removeFirst() }
     return prepared
@@ -196,28 +200,16 @@ public final class Session {
     try reserve(plan)
     prepared.bind(arena: arena!.base, inputs: inputs, results: results, groups: groups)
 
-    for index in plan.forwardOrder {
-      if interrupt?() == true { throw LensError(.cancelled, "stopped before '\(plan.steps[index].name)'") }
-      prepared.forward[index](ForwardPass(slots: UnsafePointer(prepared.slots), ports: plan.steps[index].forward))
-      observer?(StepCall(index, of: plan, isBackward: false))
-    }
+    try prepared.runForward(interrupt: interrupt, observer: observer)
     var values: [Objective.Value] = []
     if !objectives.isEmpty {
-      for slot in plan.cleared[0] { prepared.clear(slot) }
+      for (slot, count) in plan.cleared[0] { prepared.clear(slot, count) }
       let activations = Activations(prepared, firstImage: firstImage)
       for (lane, objective) in objectives.enumerated() {
         values.append(try objective.evaluate(activations, Seeds(prepared, lane: lane, weight: 1)))
         if plan.carriesRelevance { prepared.weighSeeds(lane) }
       }
-      for (position, index) in plan.backwardOrder.enumerated() {
-        if interrupt?() == true { throw LensError(.cancelled, "stopped on the way back at '\(plan.steps[index].name)'") }
-        for slot in plan.cleared[position + 1] { prepared.clear(slot) }
-        for lane in objectives.indices {
-          let pass = BackwardPass(slots: UnsafePointer(prepared.slots(lane)), ports: plan.steps[index].backward, lane: lane)
-          plan.steps[index].stage.backward?(pass)
-        }
-        observer?(StepCall(index, of: plan, isBackward: true))
-      }
+      try prepared.runBackward(interrupt: interrupt, observer: observer)
     }
     prepared.collect(results, groups: groups)
     withExtendedLifetime(inputs) {}

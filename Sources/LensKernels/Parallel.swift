@@ -10,12 +10,15 @@ public enum Threads {
 
   private static let chosen = Atomic<Int>(0)
 
+  /// For kernels that are made within: they are to run on so many threads at most.
+  @TaskLocal public static var most = 256
+
   /// 1...256; more than there are cores is allowed. Kernels made before an increase keep the scratch they asked for,
   /// and so the number of threads that goes with it.
   public static var count: Int {
     get {
       let count = chosen.load(ordering: .relaxed)
-      return count == 0 ? available : count
+      return min(count == 0 ? available : count, most)
     }
     set { chosen.store(min(max(newValue, 1), 256), ordering: .relaxed) }
   }

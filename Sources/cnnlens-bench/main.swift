@@ -27,12 +27,13 @@ struct Row {
   var seconds = Double.infinity
 }
 
-/// The least time of every step in both directions, then the sums of each kind.
+/// The least time of every step in both directions, all images at once, then the sums of each kind, then whole calls, at once and in turns.
 func profile(_ network: Network, batch: Int, size: Int, rounds: Int) throws {
   let shape = Shape(n: batch, c: network.inputs[0].dimensions[1] ?? 3, h: size, w: size)
   var random = Random(seed: 1)
   let input = Tensor.normal(shape, using: &random)
   let session = Session(network)
+  session.turns = .never
   var rows: [Row] = []
   var position = 0, last = 0.0
   session.observer = { call in
@@ -42,15 +43,23 @@ func profile(_ network: Network, batch: Int, size: Int, rounds: Int) throws {
     position += 1
     last = now()
   }
-  var total = Double.infinity, steps = Double.infinity, end = Double.infinity
   for _ in 0..<rounds {
     position = 0
-    let start = now()
-    last = start
+    last = now()
     _ = try session.gradient(of: .layer(.output), at: [input])
-    let done = now()
-    total = min(total, done - start)
-    (steps, end) = (min(steps, last - start), min(end, done - last))
+  }
+  session.observer = nil
+  let usual = Session(network)
+  var least = [[Double]](repeating: [.infinity, .infinity], count: 2)
+  for round in 0..<4 * rounds {
+    let session = [session, usual][round % 2], isForward = round / 2 % 2
+    let start = now()
+    if isForward == 1 {
+      _ = try session.activations(of: [input], at: [.output])
+    } else {
+      _ = try session.gradient(of: .layer(.output), at: [input])
+    }
+    least[isForward][round % 2] = min(least[isForward][round % 2], now() - start)
   }
   var sums: [String: (seconds: Double, products: Int)] = [:]
   for row in rows {
@@ -65,10 +74,13 @@ func profile(_ network: Network, batch: Int, size: Int, rounds: Int) throws {
   for (kind, sum) in sums.sorted(by: { $0.value.seconds > $1.value.seconds }) {
     print(fixed(sum.seconds * 1e3, 3, 9), fixed(2e-9 * Double(sum.products) / sum.seconds, 1, 8), padded(kind, 24))
   }
-  print(
-    fixed(rows.reduce(0) { $0 + $1.seconds } * 1e3, 3, 9), "sum of steps;", fixed(total * 1e3, 3, 0), "least whole call,",
-    fixed(steps * 1e3, 3, 0), "to its last step,",
-    fixed(end * 1e3, 3, 0), "after it;", fixed(Double(session.arenaBytes) / 1e6, 1, 0), "MB of arena")
+  print(fixed(rows.reduce(0) { $0 + $1.seconds } * 1e3, 3, 9), "sum of steps")
+  for (name, least) in zip(["gradient", "forward"], least) {
+    print(fixed(least[0] * 1e3, 3, 9), "\(name) at once,", fixed(least[1] * 1e3, 3, 0), "in turns")
+  }
+  for (name, session) in [("at once", session), ("in turns", usual)] {
+    print(fixed(Double(session.arenaBytes) / 1e6, 1, 9), "MB of arena \(name)")
+  }
 }
 
 /// Both directions of one convolution, GFLOP/s of the textbook's products, where so many percent of what goes in are zero.

@@ -221,9 +221,11 @@ private func randomConcatenations(_ seed: UInt64) throws -> (network: Network, l
     func some(_ most: Int) -> [Layer] {
       (0..<Int(random.next() % UInt64(most + 1))).map { _ in layers[Int(random.next() % UInt64(layers.count))] }
     }
-    let planned = Session(network), literal = Session(network)
+    let literal = Session(network)
     literal.isLiteral = true
-    for n in [1, 3] {
+    for (n, turns) in [(1, Turns.whereFaster), (3, .wherePossible(images: 1)), (4, .wherePossible(images: 2))] {
+      let planned = Session(network)
+      planned.turns = turns
       let shape = Shape([n] + network.inputs[0].dimensions.dropFirst().map { $0! })
       let image = Tensor.normal(shape, deviation: 2, using: &random)
       let tapped = [layers, some(3) + [.output]]

@@ -29,17 +29,6 @@ final class BaseValues {
     for (input, image) in zip(inputs, images) {
       UnsafeMutablePointer(mutating: input.pointer).update(from: image.pointer, count: image.count)
     }
-    try prepared.run(interrupt: interrupt)
-  }
-}
-
-extension Prepared {
-  /// The forward calls, after `bind`.
-  func run(interrupt: (() -> Bool)?) throws {
-    let slots = UnsafePointer(slots)
-    for index in plan.forwardOrder {
-      if interrupt?() == true { throw LensError(.cancelled, "stopped before '\(plan.steps[index].name)'") }
-      forward[index](ForwardPass(slots: slots, ports: plan.steps[index].forward))
-    }
+    try prepared.runForward(interrupt: interrupt)
   }
 }

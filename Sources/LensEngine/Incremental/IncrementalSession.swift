@@ -200,7 +200,7 @@ public final class IncrementalSession {
       }
       let input = Tensor(borrowing: UnsafePointer(plan.input.base), shape: [plan.input.count])
       plan.prepared.bind(arena: arena!.base, inputs: [input], results: [])
-      try plan.prepared.run(interrupt: interrupt)
+      try plan.prepared.runForward(interrupt: interrupt)
       try body(batch, plan.values)
       done += batch.count
       if progress?(done) == false { throw LensError(.cancelled, "stopped after \(done) of \(perturbations.count) changes") }
