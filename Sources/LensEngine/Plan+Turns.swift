@@ -85,7 +85,7 @@ extension Plan {
   /// Threads that take turns: more than there are cores would keep more images near than there is room for.
   var turnThreads: Int { min(request.threads, Threads.available) }
 
-  /// The stage whose calls a step makes in turns: its own, or forward that of the step whose work it ends.
+  /// The stage whose calls a step makes in turns: its own, or forward that of the step whose work it ends. Nil: all images at once.
   private func turn(_ index: Int, isForward: Bool) -> Stage? {
     guard let own = steps[index].turn else { return nil }
     if isForward { return steps[index].call.map { steps[$0.producer].turn } ?? own }

@@ -11,9 +11,8 @@ final class Prepared {
     let count: Int
     subscript(lane: Int) -> UnsafeMutablePointer<UnsafeMutablePointer<Float>> { first + lane * count }
   }
-  /// Those of all images; behind them, those of the turns that threads are at.
+  /// Those of all images; behind them, the tables of the turns that threads are at.
   let own: Addresses
-  var workerCount: Int { own.count * plan.request.lanes }
   /// Of the first lane.
   var slots: UnsafeMutablePointer<UnsafeMutablePointer<Float>> { own[0] }
   func slots(_ lane: Int) -> UnsafeMutablePointer<UnsafeMutablePointer<Float>> { own[lane] }

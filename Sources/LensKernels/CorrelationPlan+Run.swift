@@ -16,7 +16,8 @@ extension CorrelationPlan {
         call.weightOffsets = weightOffsets
         withUnsafeMutablePointer(to: &call) { call in
           for job in jobs {
-            let chunk = chunks[job / perChunk], inputs = chunkInputs[job / perChunk], image = job % perChunk / bands, band = job % bands
+            let (number, rest) = goesByBands ? (job % chunks.count, job / chunks.count) : (job / perChunk, job % perChunk)
+            let chunk = chunks[number], inputs = chunkInputs[number], image = rest / bands, band = rest % bands
             let firstRow = band * bandRows, rows = min(bandRows, gridH - firstRow)
             if !isInPlace && copied != (image, band, inputs) {
               copy(operands.input, image, firstRow, inputs, to: window)

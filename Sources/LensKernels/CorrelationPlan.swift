@@ -38,6 +38,9 @@ struct CorrelationPlan: ConvolutionPlan {
   let chunkInputs: [Range<Int>]
   /// Bands of grid rows, `bandRows` each but for the last.
   let bands, bandRows: Int
+  /// Jobs go band after band where weights are few: a thread then reads the rows that it wrote of the layer before. Else chunk after
+  /// chunk, with weights that stay near.
+  var goesByBands: Bool { spec.pack.count <= CorrelationPlan.nearWeights }
   /// The grid as this plan walks over it: in place, all points are rows of one.
   let gridH, gridW: Int
   let isInPlace: Bool
@@ -93,12 +96,15 @@ struct CorrelationPlan: ConvolutionPlan {
     inputsPerPass = spec.kind == .blocked ? max(1, 20 / max(1, taps * largest)) : max(1, groups.map(\.inputs).max() ?? 1)
   }
 
+  /// Floats of weights that stay in the second cache.
+  private static let nearWeights = 64 << 10
+
   /// Into how many chunks of lanes and bands of rows the work is cut. The results do not depend on it.
   private static func cut(_ spec: Spec, _ gridH: Int, _ gridW: Int, _ isInPlace: Bool) -> (chunks: Int, bands: Int) {
-    // What a job keeps in the second cache: some of the weights, some rows of the input. Depthwise: in the first.
-    let weightCount = 64 << 10, inputCount = spec.kind == .depthwise ? 6 << 10 : 120 << 10
+    // What a job keeps in the second cache beside weights: some rows of the input. Depthwise: in the first.
+    let inputCount = spec.kind == .depthwise ? 6 << 10 : 120 << 10
     let groups = spec.pack.groups, unit = spec.kind == .planar ? 1 : 16
-    var chunks = spec.kind == .depthwise ? groups.count : min(groups.count, max(1, (spec.pack.count + weightCount - 1) / weightCount))
+    var chunks = spec.kind == .depthwise ? groups.count : min(groups.count, max(1, (spec.pack.count + nearWeights - 1) / nearWeights))
     var bands = 1
     func rows() -> Int { (gridH + bands - 1) / bands }
     func floats() -> Int {

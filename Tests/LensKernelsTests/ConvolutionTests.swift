@@ -12,9 +12,8 @@ func check(
   _ g: ConvolutionGeometry, _ layout: Layout, _ kernels: KernelTable, seed: UInt64 = 1, zeros: Float = 0, tolerance: Double = tolerance
 ) throws -> String? {
   var random = Random(seed: seed)
-  func thinned(_ count: Int) -> [Float] { noise(count, &random).map { zeros > 0 && random.uniform() < zeros ? 0 : $0 } }
-  let x = thinned(g.inputShape.count), w = noise(g.filterShape.count, &random), bias = noise(g.outputChannels, &random)
-  let dy = thinned(g.outputShape.count), old = noise(g.inputShape.count, &random)
+  let x = noise(g.inputShape.count, zeros: zeros, &random), w = noise(g.filterShape.count, &random), bias = noise(g.outputChannels, &random)
+  let dy = noise(g.outputShape.count, zeros: zeros, &random), old = noise(g.inputShape.count, &random)
   let filter = ConvolutionFilter(weights: Tensor(g.filterShape, w), bias: bias, groups: g.groups)
   let kernel = try ConvolutionKernel(g, filter, inputLayout: layout, kernels: kernels)
   let scratch = Buffer(kernel.scratchCount, filledWith: .nan)

@@ -64,7 +64,10 @@ func relativeError(_ a: [Float], _ b: [Double]) -> Double {
 /// Float32 sums of a few thousand products, in any order.
 let tolerance = 1e-5
 
-func noise(_ count: Int, _ random: inout Random) -> [Float] { (0..<count).map { _ in random.normal() } }
+/// - zeros: which part of it is zero, as behind a rectifier.
+func noise(_ count: Int, zeros: Float = 0, _ random: inout Random) -> [Float] {
+  (0..<count).map { _ in zeros > 0 && random.uniform() < zeros ? 0 : random.normal() }
+}
 
 /// Memory for a value, filled with NaN or rubbish first so that what is not written is seen.
 final class Buffer {

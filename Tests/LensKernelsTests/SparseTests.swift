@@ -63,7 +63,7 @@ import Testing
 
   fileprivate static func thinned(_ g: ConvolutionGeometry, _ zeros: Float, seed: UInt64 = 1) -> [Float] {
     var random = Random(seed: seed)
-    return noise(g.inputShape.count, &random).map { random.uniform() < zeros ? 0 : $0 }
+    return noise(g.inputShape.count, zeros: zeros, &random)
   }
 
   @Test func theInputDecides() throws {

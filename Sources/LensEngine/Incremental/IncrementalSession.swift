@@ -40,7 +40,7 @@ public final class IncrementalSession {
         .shapeMismatch, "'\(network.name)' is made for batches of \(images); changes of one picture need a network that takes one")
     }
     (self.network, self.layers, self.interrupt) = (network, layers, interrupt)
-    flow = Flow(try Plan(network, Plan.Request(inputs: base.map(\.shape), taps: layers), rules: .gradient))
+    flow = Flow(try Plan(network, Plan.Request(inputs: base.map(\.shape), taps: layers), rules: .gradient, turns: .never))
     self.base = try BaseValues(flow)
     try self.base.run(base, interrupt: interrupt)
   }

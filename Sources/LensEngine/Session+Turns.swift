@@ -40,8 +40,8 @@ extension Prepared {
   }
 
   private func addresses(of turn: Int, in stretch: Stretch, on thread: Int) -> Addresses {
-    let result = Addresses(first: own.first + (1 + thread) * workerCount, count: own.count)
-    result.first.update(from: own.first, count: workerCount)
+    let all = own.count * plan.request.lanes, result = Addresses(first: own.first + (1 + thread) * all, count: own.count)
+    result.first.update(from: own.first, count: all)
     for lane in 0..<plan.request.lanes {
       for (slot, floats) in stretch.moves { result[lane][slot] += turn * floats }
       for slot in stretch.own { result[lane][slot] += thread * plan.slots[stretch.memory].copyStep }
