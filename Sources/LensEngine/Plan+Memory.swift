@@ -237,6 +237,7 @@ extension Plan {
 extension Plan.Slot {
   /// Floats of one lane in whole cache lines, one to spare, so that no two slots meet in one.
   var laneStep: Int { (count + 31) / 16 * 16 }
+  /// Floats of all lanes.
   var copyStep: Int { lanes * laneStep }
   /// Floats of the arena.
   var extent: Int { copies * copyStep }

@@ -17,6 +17,7 @@ struct Stretch: Sendable {
   var moves: [(slot: Int, floats: Int)] = []
   /// Slots that hold a turn's images, in memory of which each thread has a copy.
   var own: [Int] = []
+  /// The slot that is this memory.
   var memory = 0
 }
 
@@ -93,7 +94,7 @@ extension Plan {
     return own
   }
 
-  /// Cuts both orders into stretches, those of one step left out.
+  /// Cuts both orders into stretches. A single step between others gains nothing by turns.
   mutating func cutIntoStretches() {
     let constant = Set(constants.map(\.slot)), hosts = Set(slots.compactMap { $0.place?.host })
     for isForward in [true, false] {
