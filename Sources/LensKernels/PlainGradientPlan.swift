@@ -58,9 +58,9 @@ struct PlainGradientPlan: ConvolutionPlan {
     while bands < gridH && floats() > 120 << 10 { bands = min(gridH, bands + max(1, bands / 4)) }
     bandRows = rowsPerBand()
 
-    // Whole tiles, behind the last row, too.
-    let tile = 16 * groups.reduce(0) { max($0, kernels.turnedVectors($1.count)) }
-    sumStep = (bandRows * pitch + tile - 1) / tile * tile
+    // Whole tiles, behind the last row, too; a group of fewer channels has wider ones.
+    let run = bandRows * pitch
+    sumStep = groups.map { 16 * kernels.turnedVectors($0.count) }.map { (run + $0 - 1) / $0 * $0 }.max() ?? 0
     // Odd multiples of a cache line keep channels apart in the cache.
     windowStep = (sumStep + reach * pitch + 15) / 32 * 32 + 16
     offsets = rows.flatMap { rows in
