@@ -9,6 +9,7 @@ let buildsCPUVariants = Context.environment["CNNLENS_CPU_VARIANTS"] == "1"
 
 // What imports CNNLens sees the modules behind it, and must be compiled again when one of them changes.
 let umbrella: [Target.Dependency] = ["CNNLens", "LensTensors", "LensEngine", "LensModels", "LensRoutines"]
+let kernels: [Target.Dependency] = ["LensKernels", "LensKernelTable", "LensTensors"]
 
 let language: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
@@ -42,13 +43,13 @@ var package = Package(
       name: "LensKernels",
       dependencies: ["LensTensors", "LensKernelTable", "LensKernelsPortable", "CLensCPU"] + variantDependencies,
       exclude: ["README.md"], swiftSettings: language + variantDefines),
-    .target(name: "LensEngine", dependencies: ["LensKernels", "LensTensors"], exclude: ["README.md"], swiftSettings: language),
+    .target(name: "LensEngine", dependencies: kernels, exclude: ["README.md"], swiftSettings: language),
     .target(
       name: "LensModels",
       dependencies: ["LensEngine", "LensTensors", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
       exclude: ["README.md", "ONNX/generate.sh", "ONNX/onnx.proto"], swiftSettings: language),
     .target(
-      name: "LensRoutines", dependencies: ["LensEngine", "LensKernels", "LensTensors"], exclude: ["README.md"],
+      name: "LensRoutines", dependencies: kernels + ["LensEngine"], exclude: ["README.md"],
       swiftSettings: language),
     .target(name: "CNNLens", dependencies: ["LensTensors", "LensEngine", "LensModels", "LensRoutines"], swiftSettings: language),
 
@@ -57,20 +58,20 @@ var package = Package(
       name: "CCNNLens", path: "CInterface",
       exclude: ["README.md", "Exports", "examples", "cnnlens.map", "cnnlens.pc.in", "install_library.sh", "build_library.sh"],
       publicHeadersPath: "include"),
-    .target(name: "CInterface", dependencies: umbrella + ["CCNNLens", "LensKernels"], path: "CInterface/Exports", swiftSettings: language),
+    .target(name: "CInterface", dependencies: umbrella + kernels + ["CCNNLens"], path: "CInterface/Exports", swiftSettings: language),
 
     // MARK: Tests and tools
     .executableTarget(name: "cnnlens-explain", dependencies: umbrella, swiftSettings: language),
-    .executableTarget(name: "cnnlens-bench", dependencies: umbrella + ["LensKernels"], swiftSettings: language),
+    .executableTarget(name: "cnnlens-bench", dependencies: umbrella + kernels, swiftSettings: language),
     .target(
-      name: "LensTestSupport", dependencies: ["LensEngine", "LensKernels", "LensTensors"], path: "Tests/LensTestSupport",
+      name: "LensTestSupport", dependencies: kernels + ["LensEngine"], path: "Tests/LensTestSupport",
       swiftSettings: language),
     .testTarget(name: "LensTensorsTests", dependencies: ["LensTensors", "LensTestSupport"], swiftSettings: language),
     .systemLibrary(name: "COpenBLAS", path: "Tests/COpenBLAS"),
     // Optimised for the sake of the definitions that kernels are compared with.
     .testTarget(
-      name: "LensKernelsTests", dependencies: ["LensKernels", "LensTestSupport", "COpenBLAS"], swiftSettings: language + optimized),
-    .testTarget(name: "LensEngineTests", dependencies: ["LensEngine", "LensKernels", "LensTestSupport"], swiftSettings: language),
+      name: "LensKernelsTests", dependencies: kernels + ["LensTestSupport", "COpenBLAS"], swiftSettings: language + optimized),
+    .testTarget(name: "LensEngineTests", dependencies: kernels + ["LensEngine", "LensTestSupport"], swiftSettings: language),
     .testTarget(
       name: "LensModelsTests",
       dependencies: [
