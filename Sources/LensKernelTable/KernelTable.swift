@@ -33,7 +33,7 @@ public struct TileCall {
   public var rows: Int
   public var inputRowStep: Int
   public var rowStep: Int
-  /// Sparse: the weights that are read next, and how many of each group's to fetch with every pixel.
+  /// The weights that are read next, and how many of them (sparse: of each group's) to fetch with every tile. Blocked and sparse.
   public var next: Floats
   public var nextCount: Int
   /// 16 × blocks floats.
@@ -85,13 +85,22 @@ public struct SparseLoops: Sendable {
   /// The most groups of lanes in a tile, each of so many blocks; 0 where there is no such tile.
   public let groups: @Sendable (_ blocks: Int) -> Int
   public let tile: @Sendable (_ blocks: Int, _ groups: Int) -> SparseTileFunction
+  public let costs: SparseCosts
 
   public init(
     collect: @escaping @Sendable (Floats, Int, Int, Int, SparsePixels, Int) -> Int, groups: @escaping @Sendable (Int) -> Int,
-    tile: @escaping @Sendable (Int, Int) -> SparseTileFunction
+    tile: @escaping @Sendable (Int, Int) -> SparseTileFunction, costs: SparseCosts
   ) {
-    (self.collect, self.groups, self.tile) = (collect, groups, tile)
+    (self.collect, self.groups, self.tile, self.costs) = (collect, groups, tile, costs)
   }
+}
+
+/// Measured, in the time that a dense tile takes for a value and a block of lanes.
+public struct SparseCosts: Sendable {
+  /// Of an input, to find out whether it is zero; of a value, in every tile and for every block.
+  public var input, tile, block: Float
+
+  public init(input: Float, tile: Float, block: Float) { (self.input, self.tile, self.block) = (input, tile, block) }
 }
 
 /// Where a Winograd tile's outputs go, and what happens to them on the way; see `WinogradPlan`.
@@ -182,6 +191,8 @@ public struct KernelTable: Sendable {
   /// The way back, to vectors that are a multiple of 16 floats apart: source, destination, floats from one to the next
   /// there, count, whether to add, and the gates that then apply, of the first vector.
   public let scatterVectors: @Sendable (Floats, MutableFloats, Int, Int, Bool, Gates?) -> Void
+  /// The columns of a 16 × 16 square as rows: source, floats from row to row there, destination, floats from row to row there.
+  public let turn: @Sendable (Floats, Int, MutableFloats, Int) -> Void
   /// 16 planes to 16-channel pixels: source, plane step, planes (1...16, the other lanes become 0), destination, pixels.
   public let interleave: @Sendable (Floats, Int, Int, MutableFloats, Int, Bool) -> Void
   /// The way back: source, destination, plane step, planes, pixels.
@@ -206,6 +217,7 @@ public struct KernelTable: Sendable {
     addRows: @escaping @Sendable (Floats, Floats, MutableFloats, Int, Int, Int) -> Void,
     gatherVectors: @escaping @Sendable (Floats, Int, MutableFloats, Int) -> Void,
     scatterVectors: @escaping @Sendable (Floats, MutableFloats, Int, Int, Bool, Gates?) -> Void,
+    turn: @escaping @Sendable (Floats, Int, MutableFloats, Int) -> Void,
     interleave: @escaping @Sendable (Floats, Int, Int, MutableFloats, Int, Bool) -> Void,
     deinterleave: @escaping @Sendable (Floats, MutableFloats, Int, Int, Int, Bool) -> Void,
     add: @escaping BinaryFunction, multiply: @escaping BinaryFunction,
@@ -220,7 +232,7 @@ public struct KernelTable: Sendable {
     (self.sparse, self.winograd, self.pooling, self.channels) = (sparse, winograd, pooling, channels)
     (self.dotRows, self.dotColumns, self.dotTile, self.addRows) = (dotRows, dotColumns, dotTile, addRows)
     (self.gatherVectors, self.scatterVectors) = (gatherVectors, scatterVectors)
-    (self.interleave, self.deinterleave) = (interleave, deinterleave)
+    (self.turn, self.interleave, self.deinterleave) = (turn, interleave, deinterleave)
     (self.add, self.multiply, self.clamp, self.gate) = (add, multiply, clamp, gate)
     self.curves = curves
   }

@@ -118,6 +118,21 @@ struct PackedShape: Packing {
     return result
   }
 
+  /// Where the weights between 16 inputs and 16 outputs of a filter lie, a row of outputs for each input.
+  struct Squares {
+    /// Of the first tap.
+    var place: Int
+    var tapStep, rowStep: Int
+  }
+
+  /// Of weights that are not transposed, by input or not.
+  func squares(input: Int, output: Int) -> Squares {
+    // All groups but the last have as many blocks as the first.
+    let group = groups[min(output / groups[0].blocks, groups.count - 1)], width = 16 * group.blocks
+    let place = group.offset + input * 16 * taps * width + (output - group.firstBlock) * 16
+    return kind == .planar ? Squares(place: place, tapStep: width, rowStep: taps * width) : Squares(place: place, tapStep: 16 * width, rowStep: width)
+  }
+
   func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, _ scale: [Float]?, into packed: MutableFloats) {
     let outputs = shape[0], perGroup = shape[1], kw = shape[3], area = shape[2] * shape[3]
     let outputsPerGroup = outputs / groupCount, inputs = perGroup * groupCount

@@ -50,7 +50,9 @@ public final class ConvolutionKernel: Sendable {
     (self.geometry, self.filter, self.kernels) = (geometry, filter, kernels)
     (self.inputLayout, self.outputLayout) = (inputLayout, outputLayout)
     forwardPlan = geometry.forwardPlan(inputLayout, kernels)
-    gradientPlans = inputLayout == .plain ? [PlainGradientPlan(geometry, kernels)] : geometry.blockedGradientPlans(kernels)
+    let forwardPack = forwardPlan.packing as? PackedShape
+    gradientPlans =
+      inputLayout == .plain ? [PlainGradientPlan(geometry, kernels)] : geometry.blockedGradientPlans(forwardPack, kernels)
     forwardWeights = try filter.packed(forwardPlan.packing)
     bias = filter.bias == nil ? nil : try filter.paddedBias()
     zeros = try FloatStorage(count: 8 * Layout.block)

@@ -49,16 +49,19 @@ extension ConvolutionGeometry {
       .init(
         kind: kind, n: n, inputs: kind == .planar ? inputChannels : Layout.blocks(inputChannels), inputH: h, inputW: w, step: stride,
         rows: (0..<kernel.h).map { $0 * dilation.h - padding.top }, columns: (0..<kernel.w).map { $0 * dilation.w - padding.left },
-        gridH: outputH, gridW: outputW, scatter: nil, pack: pack, kernels: kernels))
+        gridH: outputH, gridW: outputW, scatter: nil, pack: pack, forwardPack: nil, kernels: kernels))
     return SparsePlan(plan) ?? plan
   }
 
   /// Input pixel i meets tap k where i + padding - k·dilation is a multiple s·o of the stride; o is the output pixel.
   /// So the pixels that are `stride` apart form a phase with taps of its own, each a convolution of stride 1.
-  func blockedGradientPlans(_ kernels: KernelTable) -> [any ConvolutionPlan] {
+  ///
+  /// - forwardPack: of the forward pass, if that is a `CorrelationPlan`'s
+  func blockedGradientPlans(_ forwardPack: PackedShape?, _ kernels: KernelTable) -> [any ConvolutionPlan] {
     if let winograd = WinogradPlan(self, isTransposed: true, kernels) { return [winograd] }
     if let depthwise = depthwisePlan(isTransposed: true, kernels) { return [depthwise] }
     var plans: [any ConvolutionPlan] = []
+    let turns = groups == 1 && forwardPack?.kind == .blocked && h / stride.h * (w / stride.w) >= CorrelationPlan.turnedPoints
     for y in 0..<min(stride.h, h) {
       for x in 0..<min(stride.w, w) {
         let rows = rowTaps(y), columns = columnTaps(x), kind: PackedShape.Kind = isDepthwise ? .depthwise : .blocked
@@ -70,7 +73,7 @@ extension ConvolutionGeometry {
             scatter: stride == Extent(1) ? nil : .init(first: Extent(y, x), step: stride, h: h, w: w),
             pack: packedShape(
               kind, isTransposed: true, lanes: inputChannels, rows: rows.map(\.kernel), columns: columns.map(\.kernel), kernels),
-            kernels: kernels))
+            forwardPack: turns ? forwardPack : nil, kernels: kernels))
         plans.append(SparsePlan(plan) ?? plan)
       }
     }

@@ -10,7 +10,7 @@ extension CorrelationPlan {
     offsets.withUnsafeBufferPointer { offsets in
       let weightOffsets = (offsets.baseAddress ?? noTaps) + weightOffsets
       parallelParts(chunks.count * perChunk, slots) { slot, jobs in
-        let window = operands.scratch + slot * slotCount, staging = window + windowCount
+        let window = operands.scratch + slot * slotCount, staging = window + windowCount, turned = staging + stagedCount
         var copied = (image: -1, band: -1, inputs: 0..<0)
         var call = TileCall(offsets: offsets.baseAddress ?? noTaps, bias: operands.zeros)
         call.weightOffsets = weightOffsets
@@ -29,7 +29,7 @@ extension CorrelationPlan {
                 isInPlace ? inPlace + group.firstInput * inputStep : Floats(window) + (group.firstInput - inputs.lowerBound) * inputStep
               let place = place(image * outputBlocks + group.firstBlock, firstRow)
               compute(
-                group, input, isStaged ? staging : operands.output + place, place, rows, operands, call, offsets.baseAddress ?? noTaps)
+                group, input, isStaged ? staging : operands.output + place, place, rows, operands, turned, call, offsets.baseAddress ?? noTaps)
               if isStaged { spread(group, staging, image, firstRow, rows, outputBlocks, operands) }
             }
           }
@@ -47,7 +47,7 @@ extension CorrelationPlan {
   /// A band of one group of lanes: pass after pass over the inputs, tile after tile over the pixels.
   private func compute(
     _ group: PackedShape.Group, _ input: Floats, _ output: MutableFloats, _ place: Int, _ rows: Int, _ operands: ConvolutionOperands,
-    _ call: UnsafeMutablePointer<TileCall>, _ offsets: UnsafePointer<Int>
+    _ turned: MutableFloats, _ call: UnsafeMutablePointer<TileCall>, _ offsets: UnsafePointer<Int>
   ) {
     let taps = spec.rows.count * spec.columns.count
     let isFlat = isInPlace || (window.pitch == gridW && !isStrided)
@@ -85,24 +85,56 @@ extension CorrelationPlan {
       let addend = isLast ? operands.epilogue.residual : nil
       let gates = isLast ? operands.epilogue.gates : nil, gatedBy = isLast && !isStaged ? operands.gatedBy : nil
       call.pointee.clamps = isLast && (operands.epilogue.lower > -.infinity || operands.epilogue.upper < .infinity || gates != nil)
-      let weights = operands.weights + group.offset + first * weightsPerInput
+      var weights = operands.weights + group.offset + first * weightsPerInput
+      if spec.forwardPack != nil {
+        weights = turn(operands.weights, group, first..<(first + inputs), to: turned)
+      } else {
+        // While these are multiplied, the next pass's come nearer. Whole lines of 16.
+        let next = group.offset + (first + inputs) * weightsPerInput, count = min(inputsPerPass * weightsPerInput, spec.pack.count - next)
+        call.pointee.next = operands.weights + next
+        call.pointee.nextCount = (count + 16 * runs * tiles - 1) / (16 * runs * tiles) * 16
+      }
       var run = 0
       while run < runs {
         let at = place &+ run &* outputPitch, x = input + run &* inputPitch, y = output + run &* outputPitch
         let gatesHere = gates.map { $0 + (at >> 4) }, gatedHere = gatedBy.map { $0 + (at >> 4) }, addendHere = addend.map { $0 + at }
         (call.pointee.gates, call.pointee.gatedBy, call.pointee.tiles) = (gatesHere, gatedHere, wideTiles)
         let beyond = wideTiles &* (narrow &+ 1), step = call.pointee.pixelStep
-        if wideTiles > 0 { wideTile(call, x, weights, y, addendHere) }
+        if wideTiles > 0 {
+          wideTile(call, x, weights, y, addendHere)
+          call.pointee.next += wideTiles &* call.pointee.nextCount
+        }
         if wideTiles < tiles {
           call.pointee.gates = gatesHere.map { $0 + beyond }
           call.pointee.gatedBy = gatedHere.map { $0 + beyond &* (step >> 4) }
           call.pointee.tiles = tiles &- wideTiles
           narrowTile(call, x + beyond &* pixel, weights, y + beyond &* step, addendHere.map { $0 + beyond &* step })
+          call.pointee.next += (tiles &- wideTiles) &* call.pointee.nextCount
         }
         run &+= 1
       }
       first += inputs
     } while first < group.inputs
+  }
+
+  /// The weights that some inputs have for a group of lanes, out of those of the forward pass.
+  func turn(_ weights: Floats, _ group: PackedShape.Group, _ inputs: Range<Int>, to turned: MutableFloats) -> Floats {
+    guard let forward = spec.forwardPack else { return weights }
+    var destination = turned
+    for input in inputs {
+      for row in spec.pack.rows {
+        for column in spec.pack.columns {
+          let tap = row * forward.columns.count + column
+          for block in 0..<group.blocks {
+            let squares = forward.squares(input: group.firstBlock + block, output: input)
+            spec.kernels.turn(
+              weights + squares.place + tap * squares.tapStep, squares.rowStep, destination + block * 16, 16 * group.blocks)
+          }
+          destination += 256 * group.blocks
+        }
+      }
+    }
+    return Floats(turned)
   }
 
   private func tile(_ blocks: Int, _ pixels: Int) -> TileFunction {

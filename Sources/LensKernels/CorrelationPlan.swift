@@ -22,6 +22,8 @@ struct CorrelationPlan: ConvolutionPlan {
     /// Nil: grid points are neighbours in the output, whole blocks of 16 lanes.
     var scatter: Scatter?
     var pack: PackedShape
+    /// The forward pass's, if the weights of `pack` are not kept but made of it, a pass at a time.
+    var forwardPack: PackedShape?
     var kernels: KernelTable
   }
 
@@ -54,12 +56,13 @@ struct CorrelationPlan: ConvolutionPlan {
   let weightOffsets: Int
   /// Inputs whose products make one pass over a band, so that their weights stay in the nearest cache.
   let inputsPerPass: Int
-  /// Floats of scratch for one job, the copied input first.
-  let windowCount, slotCount: Int
+  /// Floats of scratch for one job: the copied input, a band's output, and what has been made of the forward pass's weights.
+  let windowCount, stagedCount, turnedCount: Int
+  var slotCount: Int { windowCount + stagedCount + turnedCount }
   let slots: Int
 
   var scratchCount: Int { slots * slotCount }
-  var packing: any Packing { spec.pack }
+  var packing: any Packing { spec.forwardPack ?? spec.pack }
   /// Floats from one input plane to the next, where the tiles read.
   var inputStep: Int { isInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * (spec.kind == .planar ? 1 : 16) }
 
@@ -83,7 +86,7 @@ struct CorrelationPlan: ConvolutionPlan {
     let window = Window(spec, bandRows: bandRows)
     self.window = window
     windowCount = isInPlace ? 0 : (chunkInputs.map(\.count).max() ?? 0) * window.planeCount * unit
-    slotCount = windowCount + (spec.scatter == nil || isStrided ? 0 : largest * 16 * bandRows * gridW)
+    stagedCount = spec.scatter == nil || isStrided ? 0 : largest * 16 * bandRows * gridW
     slots = max(1, min(Threads.count, chunks.count * bands * spec.n))
 
     let inputStep = isInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * unit
@@ -92,10 +95,15 @@ struct CorrelationPlan: ConvolutionPlan {
     }
     weightOffsets = inputOffsets.count
     offsets = inputOffsets + (spec.kind == .depthwise ? (0..<taps).map { $0 * 16 } : [])
-    // 20 KB of weights.
-    inputsPerPass = spec.kind == .blocked ? max(1, 20 / max(1, taps * largest)) : max(1, groups.map(\.inputs).max() ?? 1)
+    // 20 KB of weights, in passes as even as can be.
+    let inputs = max(1, groups.map(\.inputs).max() ?? 1), most = spec.kind == .blocked ? max(1, 20 / max(1, taps * largest)) : inputs
+    inputsPerPass = (inputs + (inputs + most - 1) / most - 1) / ((inputs + most - 1) / most)
+    turnedCount = spec.forwardPack == nil ? 0 : inputsPerPass * taps * 256 * largest
   }
 
+  /// Points of a band for which it is worth while to turn the weights of the forward pass, which takes as long as the products of
+  /// some ten points. It saves the memory of weights that only the way back reads.
+  static let turnedPoints = 192
   /// Floats of weights that stay in the second cache.
   private static let nearWeights = 64 << 10
 
@@ -116,8 +124,10 @@ struct CorrelationPlan: ConvolutionPlan {
     let products =
       groups.reduce(0) { $0 + $1.inputs * $1.blocks } * spec.rows.count * spec.columns.count * (spec.kind == .blocked ? 256 : 16)
     let target = min(max(16, 4 * Threads.count), products * gridH * gridW * spec.n / (1 << 18))
+    // Every band turns the weights anew.
+    if spec.forwardPack != nil { chunks = max(chunks, min(groups.count, target / (bands * spec.n))) }
     while chunks * bands * spec.n < target {
-      if rows() > 1 && rows() * gridW >= 96 {
+      if rows() > 1 && rows() * gridW >= (spec.forwardPack == nil ? 96 : 2 * CorrelationPlan.turnedPoints) {
         bands = min(bands * 2, gridH)
       } else if chunks < groups.count {
         chunks = min(chunks * 2, groups.count)

@@ -25,7 +25,10 @@ struct SparsePlan: ConvolutionPlan {
   /// The share of inputs that are not zero below which this is faster.
   let limit: Float
   /// Floats of a job's lists: values, and in a quarter of the room places; counts; behind each what may be overwritten.
-  let valueCount, slotCount: Int
+  let valueCount: Int
+  /// Floats of a tile's weights, if they are made of those of the forward pass.
+  let turnedCount: Int
+  let slotCount: Int
   let slots: Int
 
   var spec: CorrelationPlan.Spec { dense.spec }
@@ -66,14 +69,15 @@ struct SparsePlan: ConvolutionPlan {
     (self.tiles, self.chunks) = (tiles, CorrelationPlan.split(tiles.count, chunks))
     passes = CorrelationPlan.split(spec.inputs, (spec.inputs + most - 1) / most)
     valueCount = bandRows * dense.gridW * (passes.map(\.count).max() ?? 0) * 16 + 16
-    slotCount = valueCount + valueCount / 4 + 16 + (bandRows * dense.gridW + 63) / 64 * 16
+    turnedCount = spec.forwardPack == nil ? 0 : (passes.map(\.count).max() ?? 0) * 256 * widest
+    slotCount = turnedCount + valueCount + valueCount / 4 + 16 + (bandRows * dense.gridW + 63) / 64 * 16
     slots = max(1, min(Threads.count, spec.n * self.bands * chunks))
 
-    // In the time of a block's products, measured: beside its products a value costs a tile 1.7; every input costs a chunk 1 to
-    // find it; and weights come from far away once for each band.
+    // Every chunk looks at each input, and weights come from far away once for each band.
     let blocks = Float(groups.reduce(0) { $0 + $1.blocks }), fetching = 6 / Float(max(1, min(points, bandRows * dense.gridW)))
-    limit = (blocks - Float(chunks)) / (blocks * (1 + fetching) + 1.7 * Float(tiles.count))
-    if limit < 0.4 { return nil }
+    let costs = loops.costs
+    limit = (blocks - costs.input * Float(chunks)) / (blocks * (costs.block + fetching) + costs.tile * Float(tiles.count))
+    if limit < 0.25 { return nil }
   }
 
   /// What places and counts can number, and pixels of a band (of one row at least).
@@ -111,7 +115,7 @@ struct SparsePlan: ConvolutionPlan {
   }
 
   private func pixels(_ operands: ConvolutionOperands, _ slot: Int) -> SparsePixels {
-    let values = operands.scratch + slot * slotCount
+    let values = operands.scratch + slot * slotCount + turnedCount
     let bytes = UnsafeMutableRawPointer(values + valueCount).assumingMemoryBound(to: UInt8.self)
     return SparsePixels(values: values, places: bytes, counts: bytes + valueCount + 64)
   }
@@ -150,14 +154,21 @@ struct SparsePlan: ConvolutionPlan {
         if let bias = operands.bias, !call.accumulates { call.bias = bias + group.firstBlock * 16 }
         call.gates = isLast ? epilogue.gates.map { $0 + at / 16 } : nil
         call.gatedBy = isLast ? operands.gatedBy.map { $0 + at / 16 } : nil
-        call.weightStep = spec.pack.count(of: group)
-        let (nextTile, nextPass) = number + 1 < chunk.upperBound ? (number + 1, index) : (chunk.lowerBound, (index + 1) % passes.count)
-        call.next = weights(operands, groups[tiles[nextTile].lowerBound], passes[nextPass])
-        // Whole lines of 16.
-        call.nextCount = (pass.count * 16 * group.blocks + runs * width - 1) / (runs * width) * 16
+        var weights = weights(operands, group, pass)
+        if spec.forwardPack != nil {
+          let turned = pixels.values - turnedCount
+          call.weightStep = pass.count * 256 * group.blocks
+          for (index, group) in groups[tile].enumerated() { _ = dense.turn(operands.weights, group, pass, to: turned + index * call.weightStep) }
+          weights = Floats(turned)
+        } else {
+          call.weightStep = spec.pack.count(of: group)
+          let (nextTile, nextPass) = number + 1 < chunk.upperBound ? (number + 1, index) : (chunk.lowerBound, (index + 1) % passes.count)
+          call.next = self.weights(operands, groups[tiles[nextTile].lowerBound], passes[nextPass])
+          // Whole lines of 16.
+          call.nextCount = (pass.count * 16 * group.blocks + runs * width - 1) / (runs * width) * 16
+        }
         spec.kernels.sparse.tile(group.blocks, tile.count)(
-          &call, pixels, weights(operands, group, pass), operands.output + at,
-          isLast ? epilogue.residual.map { $0 + at } : nil)
+          &call, pixels, weights, operands.output + at, isLast ? epilogue.residual.map { $0 + at } : nil)
       }
     }
   }

@@ -83,13 +83,6 @@ extension WinogradPlan {
     (groups[group].lowerBound - groups[first].lowerBound) * inputsAtOnce * 256
   }
 
-  /// Where the weights between 16 of the convolution's inputs and 16 of its outputs are packed; an input's taps are `width` apart.
-  private func square(_ inputBlock: Int, _ outputBlock: Int) -> (place: Int, width: Int) {
-    // All groups but the last have as many blocks as the first.
-    let group = pack.groups[min(outputBlock / pack.groups[0].blocks, pack.groups.count - 1)], width = 16 * group.blocks
-    return (group.offset + inputBlock * 16 * k * k * width + (outputBlock - group.firstBlock) * 16, width)
-  }
-
   /// Some blocks of inputs of some groups of lanes to U.
   private func transformWeights(
     _ operands: ConvolutionOperands, _ groups: Range<Int>, _ inputs: Range<Int>, _ u: MutableFloats, _ scratch: MutableFloats
@@ -99,12 +92,10 @@ extension WinogradPlan {
       let group = self.groups[index], width = 16 * group.count
       for input in inputs {
         for block in group {
-          let (place, packedWidth) = isTransposed ? square(block, input) : square(input, block)
-          var (taps, tapStep, inputStep) = (operands.weights + place, packedWidth, area * packedWidth)
+          let squares = isTransposed ? pack.squares(input: block, output: input) : pack.squares(input: input, output: block)
+          var (taps, tapStep, inputStep) = (operands.weights + squares.place, squares.tapStep, squares.rowStep)
           if isTransposed {
-            for tap in 0..<area {
-              kernels.interleave(taps + (area - 1 - tap) * packedWidth, area * packedWidth, 16, turned + tap * 256, 16, false)
-            }
+            for tap in 0..<area { kernels.turn(taps + (area - 1 - tap) * tapStep, inputStep, turned + tap * 256, 16) }
             (taps, tapStep, inputStep) = (Floats(turned), 256, 16)
           }
           let q = u + (self.place(index, groups.lowerBound) + (input - inputs.lowerBound) * 16 * width + (block - group.lowerBound) * 16)
@@ -120,9 +111,10 @@ extension WinogradPlan {
     let (inputs, outputs) = isTransposed ? (lanes, inputs) : (inputs, lanes)
     var output = outputs.lowerBound
     while output < outputs.upperBound {
-      let (place, width) = square(inputs.lowerBound, output), size = inputs.count * 16 * k * k * width * 4 / WinogradPlan.positions
-      lens_fetch_ahead(UnsafeRawPointer(operands.weights + place) + position * size, size)
-      output += width / 16
+      let squares = pack.squares(input: inputs.lowerBound, output: output)
+      let size = inputs.count * 16 * squares.rowStep * 4 / WinogradPlan.positions
+      lens_fetch_ahead(UnsafeRawPointer(operands.weights + squares.place) + position * size, size)
+      output += squares.tapStep / 16
     }
   }
 

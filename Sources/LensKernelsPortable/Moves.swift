@@ -38,7 +38,7 @@ import LensKernelTable
     while lane &+ 4 <= planes {
       var i = start
       while i < whole {
-        lens_transpose_back(source + (lane &* planeStep &+ i), planeStep, destination + (i &* 16 &+ lane), accumulate)
+        lens_transpose_back(source + (lane &* planeStep &+ i), planeStep, destination + (i &* 16 &+ lane), 16, accumulate)
         i &+= 8
       }
       lane &+= 4
@@ -64,6 +64,16 @@ import LensKernelTable
       lane &+= 1
     }
     start = end
+  }
+}
+
+/// The columns of a 16 × 16 square as rows.
+@inline(never) func turn(_ source: Floats, _ step: Int, _ destination: MutableFloats, _ destinationStep: Int) {
+  var row = 0
+  while row < 16 {
+    lens_transpose_back(source + row &* step, step, destination + row, destinationStep, false)
+    lens_transpose_back(source + (row &* step &+ 8), step, destination + (8 &* destinationStep &+ row), destinationStep, false)
+    row &+= 4
   }
 }
 

@@ -17,7 +17,7 @@ public func kernelTable() -> KernelTable {
     blockedTile: { blockedTile($0, $1) }, planarTile: { planarTile($0, $1) }, depthwiseTile: { depthwiseTile($0) },
     turnedVectors: { turnedVectors($0) }, turnedTile: { turnedTile($0) },
     sparse: SparseLoops(
-      collect: { collect($0, $1, $2, $3, $4, $5) }, groups: { sparseGroups($0) }, tile: { sparseTile($0, $1) }),
+      collect: { collect($0, $1, $2, $3, $4, $5) }, groups: { sparseGroups($0) }, tile: { sparseTile($0, $1) }, costs: sparseCosts),
     winograd: WinogradTransforms(
       input: { winogradInput($0, $1, $2, $3, $4) }, output: { winogradOutput($0, $1, $2, $3, $4, $5) },
       filter: { winogradFilter($0, $1, $2, $3, $4, $5) }),
@@ -28,7 +28,7 @@ public func kernelTable() -> KernelTable {
       affine: { affine($0, $1, $2, $3, $4, $5, $6, $7, $8) }, scale: { scale($0, $1, $2, $3, $4) }, products: { products($0, $1, $2, $3) }),
     dotRows: dotRows, dotColumns: dotColumns, dotTile: { dotTile($0, $1) }, addRows: { addRows($0, $1, $2, $3, $4, $5) },
     gatherVectors: { gatherVectors($0, $1, $2, $3) }, scatterVectors: { scatterVectors($0, $1, $2, $3, $4, $5) },
-    interleave: { interleave($0, $1, $2, $3, $4, $5) }, deinterleave: { deinterleave($0, $1, $2, $3, $4, $5) },
+    turn: { turn($0, $1, $2, $3) }, interleave: { interleave($0, $1, $2, $3, $4, $5) }, deinterleave: { deinterleave($0, $1, $2, $3, $4, $5) },
     add: { add($0, $1, $2, $3) }, multiply: { multiply($0, $1, $2, $3) },
     clamp: { clamp($0, $1, $2, $3, $4, $5) }, gate: { gate($0, $1, $2, $3, $4) },
     curves: CurveLoops(value: { curve($0, $1, $2, $3) }, gradient: { curveGradient($0, $1, $2, $3, $4, $5) }))

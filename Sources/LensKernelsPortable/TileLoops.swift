@@ -36,8 +36,10 @@ import LensKernelTable
   _: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats, _ addend: Floats?
 ) {
   let offsets = call.pointee.offsets, taps = call.pointee.taps, depth = call.pointee.depth, tiles = call.pointee.tiles
-  var x = x, distance = 0, done = 0
+  var x = x, next = call.pointee.next, distance = 0, done = 0
   repeat {
+    lens_fetch_ahead(next, 4 &* call.pointee.nextCount)
+    next += call.pointee.nextCount
     var tile = started(T.self, call, y + distance)
     var w = w, tap = 0
     while tap < taps {

@@ -38,6 +38,7 @@ import LensKernelTable
     default: 0
     }
   }
+  let sparseCosts = SparseCosts(input: 1.5, tile: 1.7, block: 1.8)
   let depthwisePixels = 14
   let dotRows = 3, dotColumns = 4
 
@@ -192,6 +193,7 @@ import LensKernelTable
   func sparseGroups(_ blocks: Int) -> Int {
     blocks == 1 ? 4 : 0
   }
+  let sparseCosts = SparseCosts(input: 1, tile: 1.7, block: 1)
   let depthwisePixels = 7
   let dotRows = 2, dotColumns = 3
 
@@ -267,6 +269,7 @@ import LensKernelTable
   func sparseGroups(_ blocks: Int) -> Int {
     blocks == 1 ? 3 : 0
   }
+  let sparseCosts = SparseCosts(input: 1, tile: 1.7, block: 1)
   let depthwisePixels = 3
   let dotRows = 1, dotColumns = 2
 

@@ -127,6 +127,10 @@ func check(
         ConvolutionGeometry(inputChannels: 160, h: 14, w: 14, outputChannels: 224, kernel: .init(3), stride: .init(2), padding: .init(1)),
         .blocked
       ),
+      (
+        ConvolutionGeometry(
+          n: 2, inputChannels: 83, h: 29, w: 41, outputChannels: 55, kernel: .init(5), stride: .init(2), padding: .init(2)), .blocked
+      ),
       (ConvolutionGeometry(inputChannels: 512, h: 7, w: 7, outputChannels: 128, kernel: .init(3), padding: .init(1)), .blocked),
       (ConvolutionGeometry(n: 3, inputChannels: 144, h: 13, w: 17, outputChannels: 80, kernel: .init(1)), .blocked),
       (ConvolutionGeometry(inputChannels: 64, h: 29, w: 31, outputChannels: 128, kernel: .init(1), stride: .init(2)), .blocked),
@@ -152,6 +156,20 @@ func check(
       let failure = try check(g, layout, kernels)
       #expect(failure == nil)
     }
+  }
+
+  /// Where there are many points, memory keeps one packing; where there are few, turning squares of it would take too long.
+  @Test(arguments: Kernels.available.map(\.name)) func theWayBackTurnsTheWeightsOfTheForwardPass(variant: String) throws {
+    let kernels = Kernels.available.first { $0.name == variant }!
+    func packings(_ size: Int, _ kernel: Int, stride: Int) throws -> Int {
+      let g = ConvolutionGeometry(
+        inputChannels: 64, h: size, w: size, outputChannels: 96, kernel: .init(kernel), stride: .init(stride), padding: .init(kernel / 2))
+      let filter = ConvolutionFilter(weights: Tensor(g.filterShape, repeating: 1))
+      try ConvolutionKernel(g, filter, inputLayout: .blocked, kernels: kernels).prepareInputGradient()
+      return filter.packedCount / filter.weights.shape.count
+    }
+    #expect(try packings(14, 1, stride: 1) == 1 && packings(28, 3, stride: 2) == 1 && packings(28, 1, stride: 2) == 1)
+    #expect(try packings(7, 1, stride: 1) == 2 && packings(14, 3, stride: 2) == 2)
   }
 
   /// Plain input of few channels, whose gradient has a way of its own: phases without taps, pictures of one pixel or one

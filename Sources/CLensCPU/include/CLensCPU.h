@@ -88,7 +88,16 @@ extern unsigned char lens_set_bits[256][8];
 static inline __attribute__((always_inline)) long lens_collect(lens_vector x, unsigned char first, float *values,
                                                                unsigned char *places)
 {
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+    lens_bits wanted = { __builtin_convertvector(x != 0, __typeof__(wanted.bits)) };
+    lens_integers all = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+    all = (lens_integers)__builtin_ia32_compresssi512_mask(all + first, all, wanted.number);
+    x = (lens_vector)__builtin_ia32_compresssf512_mask(x, x, wanted.number);
+    unsigned char __attribute__((ext_vector_type(16))) bytes = __builtin_convertvector(all, __typeof__(bytes));
+    __builtin_memcpy(values, &x, 64);
+    __builtin_memcpy(places, &bytes, 16);
+    return __builtin_popcount(wanted.number);
+#elif defined(__AVX2__)
     typedef float half __attribute__((ext_vector_type(8)));
     typedef int order __attribute__((ext_vector_type(8)));
     typedef unsigned char bytes __attribute__((ext_vector_type(8)));
@@ -151,7 +160,7 @@ static inline __attribute__((always_inline)) void lens_transpose(const float *pi
 
 /// The way back: four rows of eight to four floats of each of eight pixels, or added to them.
 static inline __attribute__((always_inline)) void lens_transpose_back(const float *rows, long row_step, float *pixels,
-                                                                      _Bool adds)
+                                                                      long pixel_step, _Bool adds)
 {
     typedef float half __attribute__((ext_vector_type(4)));
     typedef float row __attribute__((ext_vector_type(8)));
@@ -171,7 +180,7 @@ static inline __attribute__((always_inline)) void lens_transpose_back(const floa
         __builtin_shufflevector(c, d, 2, 3, 10, 11, 6, 7, 14, 15),
     };
     for (int i = 0; i < 4; i++) {
-        float *first = pixels + 16 * i, *second = pixels + 16 * (i + 4);
+        float *first = pixels + pixel_step * i, *second = pixels + pixel_step * (i + 4);
         half low = out[i].lo, high = out[i].hi;
         if (adds) {
             half old;
