@@ -130,7 +130,8 @@ struct PackedShape: Packing {
     // All groups but the last have as many blocks as the first.
     let group = groups[min(output / groups[0].blocks, groups.count - 1)], width = 16 * group.blocks
     let place = group.offset + input * 16 * taps * width + (output - group.firstBlock) * 16
-    return kind == .planar ? Squares(place: place, tapStep: width, rowStep: taps * width) : Squares(place: place, tapStep: 16 * width, rowStep: width)
+    return kind == .planar
+      ? Squares(place: place, tapStep: width, rowStep: taps * width) : Squares(place: place, tapStep: 16 * width, rowStep: width)
   }
 
   func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, _ scale: [Float]?, into packed: MutableFloats) {

@@ -29,7 +29,8 @@ extension CorrelationPlan {
                 isInPlace ? inPlace + group.firstInput * inputStep : Floats(window) + (group.firstInput - inputs.lowerBound) * inputStep
               let place = place(image * outputBlocks + group.firstBlock, firstRow)
               compute(
-                group, input, isStaged ? staging : operands.output + place, place, rows, operands, turned, call, offsets.baseAddress ?? noTaps)
+                group, input, isStaged ? staging : operands.output + place, place, rows, operands, turned, call,
+                offsets.baseAddress ?? noTaps)
               if isStaged { spread(group, staging, image, firstRow, rows, outputBlocks, operands) }
             }
           }
@@ -85,10 +86,12 @@ extension CorrelationPlan {
       let addend = isLast ? operands.epilogue.residual : nil
       let gates = isLast ? operands.epilogue.gates : nil, gatedBy = isLast && !isStaged ? operands.gatedBy : nil
       call.pointee.clamps = isLast && (operands.epilogue.lower > -.infinity || operands.epilogue.upper < .infinity || gates != nil)
-      var weights = operands.weights + group.offset + first * weightsPerInput
-      if spec.forwardPack != nil {
-        weights = turn(operands.weights, group, first..<(first + inputs), to: turned)
+      let weights: Floats
+      if let forwardPack = spec.forwardPack {
+        turn(operands.weights, of: forwardPack, group, first..<(first + inputs), to: turned)
+        weights = Floats(turned)
       } else {
+        weights = operands.weights + group.offset + first * weightsPerInput
         // While these are multiplied, the next pass's come nearer. Whole lines of 16.
         let next = group.offset + (first + inputs) * weightsPerInput, count = min(inputsPerPass * weightsPerInput, spec.pack.count - next)
         call.pointee.next = operands.weights + next
@@ -117,9 +120,10 @@ extension CorrelationPlan {
     } while first < group.inputs
   }
 
-  /// The weights that some inputs have for a group of lanes, out of those of the forward pass.
-  func turn(_ weights: Floats, _ group: PackedShape.Group, _ inputs: Range<Int>, to turned: MutableFloats) -> Floats {
-    guard let forward = spec.forwardPack else { return weights }
+  /// Makes the weights that some inputs have for a group of lanes out of those of the forward pass.
+  func turn(
+    _ weights: Floats, of forward: PackedShape, _ group: PackedShape.Group, _ inputs: Range<Int>, to turned: MutableFloats
+  ) {
     var destination = turned
     for input in inputs {
       for row in spec.pack.rows {
@@ -134,7 +138,6 @@ extension CorrelationPlan {
         }
       }
     }
-    return Floats(turned)
   }
 
   private func tile(_ blocks: Int, _ pixels: Int) -> TileFunction {

@@ -154,21 +154,24 @@ struct SparsePlan: ConvolutionPlan {
         if let bias = operands.bias, !call.accumulates { call.bias = bias + group.firstBlock * 16 }
         call.gates = isLast ? epilogue.gates.map { $0 + at / 16 } : nil
         call.gatedBy = isLast ? operands.gatedBy.map { $0 + at / 16 } : nil
-        var weights = weights(operands, group, pass)
-        if spec.forwardPack != nil {
+        let tileWeights: Floats
+        if let forwardPack = spec.forwardPack {
           let turned = pixels.values - turnedCount
           call.weightStep = pass.count * 256 * group.blocks
-          for (index, group) in groups[tile].enumerated() { _ = dense.turn(operands.weights, group, pass, to: turned + index * call.weightStep) }
-          weights = Floats(turned)
+          for (place, group) in groups[tile].enumerated() {
+            dense.turn(operands.weights, of: forwardPack, group, pass, to: turned + place * call.weightStep)
+          }
+          tileWeights = Floats(turned)
         } else {
           call.weightStep = spec.pack.count(of: group)
+          tileWeights = weights(operands, group, pass)
           let (nextTile, nextPass) = number + 1 < chunk.upperBound ? (number + 1, index) : (chunk.lowerBound, (index + 1) % passes.count)
-          call.next = self.weights(operands, groups[tiles[nextTile].lowerBound], passes[nextPass])
+          call.next = weights(operands, groups[tiles[nextTile].lowerBound], passes[nextPass])
           // Whole lines of 16.
           call.nextCount = (pass.count * 16 * group.blocks + runs * width - 1) / (runs * width) * 16
         }
         spec.kernels.sparse.tile(group.blocks, tile.count)(
-          &call, pixels, weights, operands.output + at, isLast ? epilogue.residual.map { $0 + at } : nil)
+          &call, pixels, tileWeights, operands.output + at, isLast ? epilogue.residual.map { $0 + at } : nil)
       }
     }
   }

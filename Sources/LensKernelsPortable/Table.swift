@@ -28,7 +28,8 @@ public func kernelTable() -> KernelTable {
       affine: { affine($0, $1, $2, $3, $4, $5, $6, $7, $8) }, scale: { scale($0, $1, $2, $3, $4) }, products: { products($0, $1, $2, $3) }),
     dotRows: dotRows, dotColumns: dotColumns, dotTile: { dotTile($0, $1) }, addRows: { addRows($0, $1, $2, $3, $4, $5) },
     gatherVectors: { gatherVectors($0, $1, $2, $3) }, scatterVectors: { scatterVectors($0, $1, $2, $3, $4, $5) },
-    turn: { turn($0, $1, $2, $3) }, interleave: { interleave($0, $1, $2, $3, $4, $5) }, deinterleave: { deinterleave($0, $1, $2, $3, $4, $5) },
+    turn: { turn($0, $1, $2, $3) }, interleave: { interleave($0, $1, $2, $3, $4, $5) },
+    deinterleave: { deinterleave($0, $1, $2, $3, $4, $5) },
     add: { add($0, $1, $2, $3) }, multiply: { multiply($0, $1, $2, $3) },
     clamp: { clamp($0, $1, $2, $3, $4, $5) }, gate: { gate($0, $1, $2, $3, $4) },
     curves: CurveLoops(value: { curve($0, $1, $2, $3) }, gradient: { curveGradient($0, $1, $2, $3, $4, $5) }))
