@@ -76,8 +76,9 @@ public struct MatrixProduct: Sendable {
     scratch.update(repeating: 0, count: 16)
     let rows = transposesA ? Floats(copied(a, to: scratch + 16)) : a
     let width = kernels.dotColumns, height = kernels.dotRows
-    // Rows of A that stay in the second cache while those of B pass by.
-    let chunk = max(height, 65536 / k / height * height)
+    // Rows of A that stay in the second cache while those of B pass by; to read B again for every few of them would take longer
+    // than to fetch them anew.
+    let chunk = max(4 * height, (96 << 10) / k / height * height)
     let groups = (n + width - 1) / width, jobs = (m + chunk - 1) / chunk * groups
     var call = TileCall(offsets: noTaps, bias: scratch)
     (call.depth, call.depthStep, call.weightStep, call.pixelStep) = (k, k, k, n)
@@ -99,7 +100,8 @@ public struct MatrixProduct: Sendable {
 
   private func rows(_ a: Floats, _ b: Floats, _ c: MutableFloats, _ accumulates: Bool, _ scratch: MutableFloats) {
     let rows = transposesA ? Floats(copied(a, to: scratch)) : a
-    let width = min(4096, max(64, (n / max(slots, 1) + 63) / 64 * 64)), panels = (n + width - 1) / width
+    // Of several rows all but the first find B in the second cache.
+    let width = min(m > 1 ? 1024 : 4096, max(64, (n / max(slots, 1) + 63) / 64 * 64)), panels = (n + width - 1) / width
     parallel(panels, grain: max(1, 16384 / (width * k))) { range in
       for panel in range {
         let column = panel * width, columns = min(width, n - column)
