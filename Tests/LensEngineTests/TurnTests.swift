@@ -43,8 +43,8 @@ import Testing
     session.turns = .wherePossible(images: 1)
     let whole = try session.gradient(of: .half(.output), at: [images])
     var stopped = 0
-    while true {
-      var left = stopped
+    for step in 0..<24 {
+      var left = step
       session.interrupt = {
         left -= 1
         return left < 0
@@ -52,17 +52,17 @@ import Testing
       do {
         let result = try session.gradient(of: .half(.output), at: [images])
         #expect(result.gradients[0].values == whole.gradients[0].values)
-        break
       } catch let error as LensError {
         #expect(error.code == .cancelled)
         stopped += 1
       }
       session.interrupt = nil
-      if stopped % 5 == 0 {
+      if step % 5 == 4 {
         #expect(try session.gradient(of: .half(.output), at: [images]).gradients[0].values == whole.gradients[0].values)
       }
     }
-    #expect(stopped > 10)
+    // The calling thread is asked before its own turns and what is done at once; how many turns others take is chance.
+    #expect(stopped >= 2)
   }
 
   /// The first axis of a value need not be the images, and a constant may be different for each of them.
