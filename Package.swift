@@ -9,6 +9,7 @@ let buildsCPUVariants = Context.environment["CNNLENS_CPU_VARIANTS"] == "1"
 
 // What imports CNNLens sees the modules behind it, and must be compiled again when one of them changes.
 let umbrella: [Target.Dependency] = ["CNNLens", "LensTensors", "LensEngine", "LensModels", "LensRoutines"]
+// Likewise what imports LensKernels sees the table of kernels.
 let kernels: [Target.Dependency] = ["LensKernels", "LensKernelTable", "LensTensors"]
 
 let language: [SwiftSetting] = [.swiftLanguageMode(.v6)]
