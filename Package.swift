@@ -18,7 +18,7 @@ let language: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 // (Without -num-threads a debug build of a whole module fails in its index.)
 let optimized: [SwiftSetting] = buildsCPUVariants ? [.unsafeFlags(["-O", "-wmo", "-num-threads", "1"])] : []
 #if arch(x86_64)
-  let kernelVariants = buildsCPUVariants ? [("AVX2", "haswell"), ("AVX512", "skylake-avx512")] : []
+  let kernelVariants = buildsCPUVariants ? [("AVX2", "haswell"), ("AVX512", "skylake-avx512"), ("AMX", "sapphirerapids")] : []
 #else
   let kernelVariants: [(String, String)] = []
 #endif
@@ -52,7 +52,7 @@ var package = Package(
     .target(
       name: "LensRoutines", dependencies: kernels + ["LensEngine"], exclude: ["README.md"],
       swiftSettings: language),
-    .target(name: "CNNLens", dependencies: ["LensTensors", "LensEngine", "LensModels", "LensRoutines"], swiftSettings: language),
+    .target(name: "CNNLens", dependencies: kernels + ["LensEngine", "LensModels", "LensRoutines"], swiftSettings: language),
 
     // MARK: C interface
     .target(
@@ -83,7 +83,8 @@ var package = Package(
   ]
 )
 
-// The same kernels once more for each newer CPU; the sources are links to those of LensKernelsPortable.
+// The same kernels once more for each newer CPU; the sources are links to those of LensKernelsPortable, but for AMX, which
+// has tiles of its own beside AVX-512's loops.
 package.targets += kernelVariants.map { name, cpu in
   .target(
     name: "LensKernels\(name)", dependencies: ["LensKernelTable", "CLensCPU"],

@@ -3,7 +3,12 @@
 #include "CLensCPU.h"
 
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 int lens_cpu_level(void)
 {
@@ -16,6 +21,21 @@ int lens_cpu_level(void)
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd"))
         return 2;
     return 1;
+#else
+    return 0;
+#endif
+}
+
+_Bool lens_cpu_allows_tiles(void)
+{
+#if defined(__x86_64__) && defined(__linux__)
+    enum { request_permission = 0x1023, tile_data = 18 };
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22) || !(d & 1u << 24))
+        return 0;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & 1u << 5)) // vectors to bfloat16
+        return 0;
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
 #else
     return 0;
 #endif

@@ -103,6 +103,27 @@ public struct SparseCosts: Sendable {
   public init(input: Float, tile: Float, block: Float) { (self.input, self.tile, self.block) = (input, tile, block) }
 }
 
+/// Products of floats cut into halves of bfloat16, on a processor that multiplies those a tile at a time; see `AMXPlan`.
+public struct AMXLoops: Sendable {
+  /// Neighbouring pixels of two blocks of channels to their halves: both sources (the second nil for zeros), floats from pixel to
+  /// pixel there, destination (32 floats' room a pixel), pixels.
+  public let split: @Sendable (Floats, Floats?, Int, MutableFloats, Int) -> Void
+  /// The pixels, at most 16, of the first and the second run of those tiles that follow on this thread.
+  public let configure: @Sendable (Int, Int) -> Void
+  public let release: @Sendable () -> Void
+  /// `y[pixel] (+)= Σ over taps: x[offsets[tap] + 32·pixel] · w[tap]`, without bias and epilogue; `inputRowStep` and `rowStep` lead
+  /// to the second run.
+  public let tile: @Sendable (_ runs: Int, _ blocks: Int) -> TileFunction
+
+  public init(
+    split: @escaping @Sendable (Floats, Floats?, Int, MutableFloats, Int) -> Void,
+    configure: @escaping @Sendable (Int, Int) -> Void, release: @escaping @Sendable () -> Void,
+    tile: @escaping @Sendable (Int, Int) -> TileFunction
+  ) {
+    (self.split, self.configure, self.release, self.tile) = (split, configure, release, tile)
+  }
+}
+
 /// Where a Winograd tile's outputs go, and what happens to them on the way; see `WinogradPlan`.
 public struct WinogradOutput {
   /// Floats from one of the 36 positions to the next.
@@ -156,7 +177,9 @@ public typealias BinaryFunction = @Sendable (Floats, Floats, MutableFloats, Int)
 /// Nothing here is generic or inlinable: code compiled for a newer CPU must not end up in a symbol that the
 /// linker shares with code for an older one.
 public struct KernelTable: Sendable {
-  public let name: String
+  public private(set) var name: String
+  /// Nil where there is nothing better than vectors.
+  public private(set) var amx: AMXLoops?
 
   /// The most pixels a tile of so many blocks may have; 0 where there is no such tile.
   public let blockedPixels: @Sendable (_ blocks: Int) -> Int
@@ -235,5 +258,12 @@ public struct KernelTable: Sendable {
     (self.turn, self.interleave, self.deinterleave) = (turn, interleave, deinterleave)
     (self.add, self.multiply, self.clamp, self.gate) = (add, multiply, clamp, gate)
     self.curves = curves
+  }
+
+  /// The same with tiles of bfloat16.
+  public func with(_ amx: AMXLoops, name: String) -> KernelTable {
+    var table = self
+    (table.name, table.amx) = (name, amx)
+    return table
   }
 }

@@ -77,15 +77,18 @@ protocol Packing: Hashable, Sendable {
 /// Which weight goes where for a `CorrelationPlan`.
 ///
 /// Lanes are the channels of the output. A weight is [group of lanes][input block][tap][16][lanes],
-/// planar [group][input channel][tap][lanes], depthwise [block][tap][16].
+/// planar [group][input channel][tap][lanes], depthwise [block][tap][16]; as halves
+/// [group][two input blocks][tap][high, low][block of lanes][16 pairs of inputs][16 lanes × pair].
 struct PackedShape: Packing {
-  enum Kind: Hashable, Sendable { case blocked, planar, depthwise }
+  enum Kind: Hashable, Sendable { case blocked, planar, depthwise, halves }
   struct Group: Hashable, Sendable {
     var firstBlock, blocks: Int
     /// Input channels (planar) or blocks of them that meet these lanes.
     var firstInput, inputs: Int
     /// Floats from the beginning.
     var offset: Int
+    /// The blocks of inputs two by two: 0 and 1, 2 and 3, ...
+    var pairs: Range<Int> { firstInput / 2..<(firstInput + inputs + 1) / 2 }
   }
   var kind: Kind
   /// Input and output of the filter change places.
@@ -94,18 +97,13 @@ struct PackedShape: Packing {
   /// The kernel's row and column of each tap.
   var rows, columns: [Int]
 
-  /// What one output or input channel contributes to the place of a weight, and to its value.
-  private struct Channel {
-    var place, group: Int
-    var factor: Float
-  }
-
   var taps: Int { rows.count * columns.count }
   func count(of group: Group) -> Int {
     switch kind {
     case .blocked: group.inputs * taps * 256 * group.blocks
     case .planar: group.inputs * taps * 16 * group.blocks
     case .depthwise: taps * 16
+    case .halves: group.pairs.count * taps * 512 * group.blocks
     }
   }
   var count: Int { groups.last.map { $0.offset + count(of: $0) } ?? 0 }
@@ -135,51 +133,86 @@ struct PackedShape: Packing {
   }
 
   func pack(_ weights: Floats, _ shape: Shape, _ groupCount: Int, _ scale: [Float]?, into packed: MutableFloats) {
-    let outputs = shape[0], perGroup = shape[1], kw = shape[3], area = shape[2] * shape[3]
-    let outputsPerGroup = outputs / groupCount, inputs = perGroup * groupCount
-    // A weight's place is the sum of what its output, its input and its tap contribute.
-    func output(_ index: Int) -> Channel {
-      Channel(place: index * perGroup * area, group: index / outputsPerGroup, factor: scale?[index] ?? 1)
-    }
-    func input(_ index: Int) -> Channel { Channel(place: index % perGroup * area, group: index / perGroup, factor: 1) }
-    let lanes = (0..<(isTransposed ? inputs : outputs)).map(isTransposed && kind != .depthwise ? input : output)
-    let sources = (0..<(isTransposed ? outputs : inputs)).map(isTransposed ? output : input)
-    let depth = kind == .blocked ? 16 : 1
-    nonisolated(unsafe) let weights = weights, packed = packed
+    let source = SourceWeights(weights, shape, groupCount, scale, isTransposed: isTransposed)
+    nonisolated(unsafe) let packed = packed
     parallel(groups.count) { range in
       for group in groups[range] {
-        var p = packed + group.offset
-        let first = group.firstBlock * 16, count = group.blocks * 16
-        /// The lanes' weights of one tap of one source; without a source those of the lane's own channel.
-        func write(_ source: Channel?, _ tap: Int) {
-          for i in 0..<count {
-            var value: Float = 0
-            if first + i < lanes.count, (source ?? lanes[first + i]).group == lanes[first + i].group {
-              let lane = lanes[first + i]
-              value = weights[lane.place + (source?.place ?? 0) + tap] * (lane.factor * (source?.factor ?? 1))
-            }
-            p[i] = value
-          }
-          p += count
-        }
-        for input in group.firstInput..<(group.firstInput + group.inputs) {
-          for row in rows {
-            for column in columns {
-              for k in 0..<depth {
-                let source = input * depth + k
-                if kind == .depthwise {
-                  write(nil, row * kw + column)
-                } else if source < sources.count {
-                  write(sources[source], row * kw + column)
-                } else {
-                  p.update(repeating: 0, count: count)
-                  p += count
-                }
-              }
-            }
+        if kind == .halves { packHalves(group, source, packed + group.offset) } else { packFloats(group, source, packed + group.offset) }
+      }
+    }
+  }
+
+  private func packFloats(_ group: Group, _ source: SourceWeights, _ packed: MutableFloats) {
+    let depth = kind == .blocked ? 16 : 1, lanes = group.firstBlock * 16..<(group.firstBlock + group.blocks) * 16
+    var p = packed
+    for input in group.firstInput..<(group.firstInput + group.inputs) {
+      for row in rows {
+        for column in columns {
+          for k in 0..<depth {
+            source.write(kind == .depthwise ? nil : input * depth + k, row, column, lanes, to: p)
+            p += lanes.count
           }
         }
       }
+    }
+  }
+
+  private func packHalves(_ group: Group, _ source: SourceWeights, _ packed: MutableFloats) {
+    let lanes = group.firstBlock * 16..<(group.firstBlock + group.blocks) * 16
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 32 * lanes.count) { buffer in
+      let floats = buffer.baseAddress!
+      var p = packed
+      for pair in group.pairs {
+        for row in rows {
+          for column in columns {
+            for k in 0..<32 { source.write(pair * 32 + k, row, column, lanes, to: floats + k * lanes.count) }
+            for block in 0..<group.blocks {
+              Halves.split(floats + block * 16, lanes.count, high: p + block * 256, low: p + (group.blocks + block) * 256)
+            }
+            p += 512 * group.blocks
+          }
+        }
+      }
+    }
+  }
+}
+
+/// The weights of a filter by the channels that they connect, whichever way.
+private struct SourceWeights: @unchecked Sendable {
+  /// What one output or input channel contributes to the place of a weight, and to its value.
+  private struct Channel {
+    var place, group: Int
+    var factor: Float
+  }
+  private let weights: Floats
+  private let kernelWidth: Int
+  private let lanes, inputs: [Channel]
+  /// Of depthwise weights, which have one input of their own each.
+  private let own: [Channel]
+
+  init(_ weights: Floats, _ shape: Shape, _ groupCount: Int, _ scale: [Float]?, isTransposed: Bool) {
+    let perGroup = shape[1], area = shape[2] * shape[3], outputsPerGroup = shape[0] / groupCount
+    let own = (0..<shape[0]).map { Channel(place: $0 * perGroup * area, group: $0 / outputsPerGroup, factor: scale?[$0] ?? 1) }
+    let inputs = (0..<(perGroup * groupCount)).map { Channel(place: $0 % perGroup * area, group: $0 / perGroup, factor: 1) }
+    (self.weights, kernelWidth, self.own) = (weights, shape[3], own)
+    (self.lanes, self.inputs) = isTransposed ? (inputs, own) : (own, inputs)
+  }
+
+  /// What some lanes have of one tap of one input, 0 where they have none; without an input what they have of their own.
+  func write(_ input: Int?, _ row: Int, _ column: Int, _ lanes: Range<Int>, to p: MutableFloats) {
+    let tap = row * kernelWidth + column
+    guard let input else {
+      for (i, lane) in lanes.enumerated() { p[i] = lane < own.count ? weights[own[lane].place + tap] * own[lane].factor : 0 }
+      return
+    }
+    guard input < inputs.count else { return p.update(repeating: 0, count: lanes.count) }
+    let source = inputs[input]
+    for (i, lane) in lanes.enumerated() {
+      var value: Float = 0
+      if lane < self.lanes.count, self.lanes[lane].group == source.group {
+        value = weights[self.lanes[lane].place + source.place + tap] * (self.lanes[lane].factor * source.factor)
+      }
+      p[i] = value
     }
   }
 }

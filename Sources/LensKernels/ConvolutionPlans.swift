@@ -42,14 +42,22 @@ extension ConvolutionGeometry {
   func forwardPlan(_ inputLayout: Layout, _ kernels: KernelTable) -> any ConvolutionPlan {
     if inputLayout == .blocked, let winograd = WinogradPlan(self, isTransposed: false, kernels) { return winograd }
     if let depthwise = depthwisePlan(isTransposed: false, kernels) { return depthwise }
-    let kind: PackedShape.Kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : .blocked
+    let kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : blockedKind(kernels)
     let pack = packedShape(
       kind, isTransposed: false, lanes: outputChannels, rows: Array(0..<kernel.h), columns: Array(0..<kernel.w), kernels)
-    let plan = CorrelationPlan(
+    return correlationPlan(
       .init(
         kind: kind, n: n, inputs: kind == .planar ? inputChannels : Layout.blocks(inputChannels), inputH: h, inputW: w, step: stride,
         rows: (0..<kernel.h).map { $0 * dilation.h - padding.top }, columns: (0..<kernel.w).map { $0 * dilation.w - padding.left },
         gridH: outputH, gridW: outputW, scatter: nil, pack: pack, forwardPack: nil, kernels: kernels))
+  }
+
+  /// What multiplies blocks with blocks: halves of floats on the matrix unit, if there is one.
+  private func blockedKind(_ kernels: KernelTable) -> PackedShape.Kind { kernels.amx == nil ? .blocked : .halves }
+
+  private func correlationPlan(_ spec: CorrelationPlan.Spec) -> any ConvolutionPlan {
+    if let plan = AMXPlan(spec) { return plan }
+    let plan = CorrelationPlan(spec)
     return SparsePlan(plan) ?? plan
   }
 
@@ -64,8 +72,8 @@ extension ConvolutionGeometry {
     let turns = groups == 1 && forwardPack?.kind == .blocked && h / stride.h * (w / stride.w) >= CorrelationPlan.turnedPoints
     for y in 0..<min(stride.h, h) {
       for x in 0..<min(stride.w, w) {
-        let rows = rowTaps(y), columns = columnTaps(x), kind: PackedShape.Kind = isDepthwise ? .depthwise : .blocked
-        let plan = CorrelationPlan(
+        let rows = rowTaps(y), columns = columnTaps(x), kind = isDepthwise ? .depthwise : blockedKind(kernels)
+        let plan = correlationPlan(
           .init(
             kind: kind, n: n, inputs: Layout.blocks(outputChannels), inputH: outputH, inputW: outputW, step: Extent(1),
             rows: rows.map(\.offset), columns: columns.map(\.offset), gridH: (h - y + stride.h - 1) / stride.h,
@@ -74,7 +82,7 @@ extension ConvolutionGeometry {
             pack: packedShape(
               kind, isTransposed: true, lanes: inputChannels, rows: rows.map(\.kernel), columns: columns.map(\.kernel), kernels),
             forwardPack: turns ? forwardPack : nil, kernels: kernels))
-        plans.append(SparsePlan(plan) ?? plan)
+        plans.append(plan)
       }
     }
     return plans
@@ -125,7 +133,13 @@ extension ConvolutionGeometry {
   ) -> PackedShape {
     let inputs = isTransposed ? outputChannels : inputChannels, outputs = isTransposed ? inputChannels : outputChannels
     let perGroup = outputs / groups
-    func pixels(_ blocks: Int) -> Int { kind == .blocked ? kernels.blockedPixels(blocks) : kernels.planarPixels(blocks) }
+    func pixels(_ blocks: Int) -> Int {
+      switch kind {
+      case .blocked: kernels.blockedPixels(blocks)
+      case .halves: blocks <= 2 ? 16 : 0
+      case .planar, .depthwise: kernels.planarPixels(blocks)
+      }
+    }
     // The most accumulators; of equals the fewest blocks.
     let widest = kind == .depthwise || (groups > 1 && perGroup < 32) ? 1 : (1...3).max { ($0 * pixels($0), -$0) < ($1 * pixels($1), -$1) }!
     var result: [PackedShape.Group] = [], first = 0, offset = 0

@@ -145,6 +145,7 @@ extension CorrelationPlan {
     case .blocked: spec.kernels.blockedTile(blocks, pixels)
     case .planar: spec.kernels.planarTile(blocks, pixels)
     case .depthwise: spec.kernels.depthwiseTile(pixels)
+    case .halves: fatalError("weights cut into halves are for AMXPlan")
     }
   }
 

@@ -181,7 +181,8 @@ struct Window: Sendable {
     let sharedPitch = spec.gridW + (columns.map { ($0 - shared[($0 - least) % step]!) / step }.max() ?? 0)
     let expands =
       sharedPitch > spec.gridW
-      && ((spec.kind == .blocked && spec.gridW < 12 && columns.count <= 3) || firsts.count * sharedPitch >= columns.count * spec.gridW)
+      && (([.blocked, .halves].contains(spec.kind) && spec.gridW < 12 && columns.count <= 3)
+        || firsts.count * sharedPitch >= columns.count * spec.gridW)
     let pitch = expands ? spec.gridW : sharedPitch
     let firstColumns = expands ? columns : firsts
     let places = columns.enumerated().map { index, column in

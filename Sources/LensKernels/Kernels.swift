@@ -3,15 +3,27 @@ import CLensCPU
 import Glibc
 @_exported public import LensKernelTable
 import LensKernelsPortable
+import Synchronization
 #if CNNLENS_CPU_VARIANTS && arch(x86_64)
+  import LensKernelsAMX
   import LensKernelsAVX2
   import LensKernelsAVX512
 #endif
 
+/// How exactly convolutions multiply, where the processor leaves a choice.
+public enum Precision: Int, Sendable {
+  /// Floats, or what differs from them by their rounding: 1e-7 to 1e-5 of a network's output.
+  case highest
+  /// Floats as sums of two numbers of bfloat16, 16 of 24 digits, on a processor with AMX; elsewhere the same as `highest`.
+  case high
+}
+
 /// The sets of instructions compiled in, and the one that runs.
 public enum Kernels {
   /// Every set that this CPU can run, the fastest last.
-  public static let available: [KernelTable] = {
+  public static let available: [KernelTable] = vectors + (tiles.map { [$0] } ?? [])
+
+  private static let vectors: [KernelTable] = {
     var tables = [LensKernelsPortable.kernelTable()]
     #if CNNLENS_CPU_VARIANTS && arch(x86_64)
       let level = lens_cpu_level()
@@ -21,12 +33,34 @@ public enum Kernels {
     return tables
   }()
 
-  /// The fastest, or the one that the environment variable CNNLENS_KERNELS names if this CPU can run it.
-  public static let selected: KernelTable = {
-    if let name = getenv("CNNLENS_KERNELS"), let table = available.first(where: { $0.name == String(cString: name) }) { return table }
-    return available[available.count - 1]
+  /// Made when it is first asked for: from then on the system keeps room for AMX's registers.
+  private static let tiles: KernelTable? = {
+    #if CNNLENS_CPU_VARIANTS && arch(x86_64)
+      if lens_cpu_level() >= 2, lens_cpu_allows_tiles() {
+        return LensKernelsAVX512.kernelTable().with(LensKernelsAMX.amxLoops(), name: "amx")
+      }
+    #endif
+    return nil
   }()
 
-  /// "portable", "avx2" or "avx512".
+  private static let chosen = Atomic<Int>(Precision.highest.rawValue)
+
+  /// Of kernels that are made from now on.
+  public static var precision: Precision {
+    get { Precision(rawValue: chosen.load(ordering: .relaxed))! }
+    set { chosen.store(newValue.rawValue, ordering: .relaxed) }
+  }
+
+  private static let named: KernelTable? = getenv("CNNLENS_KERNELS").flatMap { name in
+    let name = String(cString: name)
+    return vectors.first { $0.name == name } ?? (tiles?.name == name ? tiles : nil)
+  }
+
+  /// The fastest of this precision, or the one that the environment variable CNNLENS_KERNELS names if this CPU can run it.
+  public static var selected: KernelTable {
+    named ?? (precision == .high ? tiles : nil) ?? vectors[vectors.count - 1]
+  }
+
+  /// "portable", "avx2", "avx512" or "amx".
   public static var variant: String { selected.name }
 }

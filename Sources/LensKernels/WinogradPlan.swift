@@ -61,7 +61,7 @@ struct WinogradPlan: ConvolutionPlan {
     let k = g.kernel.h, m = 7 - k
     guard k == 3 || k == 5, g.kernel.w == k, g.stride == .init(1), g.dilation == .init(1), g.groups == 1,
       max(g.padding.top, g.padding.left, g.padding.bottom, g.padding.right) < k,
-      min(g.inputChannels, g.outputChannels) >= Layout.block, g.way != .direct
+      min(g.inputChannels, g.outputChannels) >= Layout.block, g.way != .direct, kernels.amx == nil || g.way == .tiles
     else { return nil }
     (self.k, self.m, n, self.isTransposed, self.kernels) = (k, m, g.n, isTransposed, kernels)
     (gridH, gridW) = isTransposed ? (g.h, g.w) : (g.outputH, g.outputW)

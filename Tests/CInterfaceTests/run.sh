@@ -35,7 +35,7 @@ if grep -vE '^(libc|libm|libstdc\+\+|libgcc_s|libpthread|libdl|ld-linux.*)\.so' 
 fi
 
 step "no code for a newer CPU stands under a name that the linker may share"
-for variant in AVX2 AVX512; do
+for variant in AVX2 AVX512 AMX; do
   shopt -s nullglob
   objects=(.build/release/LensKernels$variant.build/*.o)
   shopt -u nullglob

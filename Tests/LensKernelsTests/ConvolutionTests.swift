@@ -9,8 +9,10 @@ import Testing
 ///
 /// - zeros: the share of zeros in what goes in
 func check(
-  _ g: ConvolutionGeometry, _ layout: Layout, _ kernels: KernelTable, seed: UInt64 = 1, zeros: Float = 0, tolerance: Double = tolerance
+  _ g: ConvolutionGeometry, _ layout: Layout, _ kernels: KernelTable, seed: UInt64 = 1, zeros: Float = 0, tolerance: Double? = nil
 ) throws -> String? {
+  // Floats cut into halves lose two or three of their 24 digits; a few outputs that nearly cancel show it.
+  let tolerance = tolerance ?? (kernels.amx == nil ? LensKernelsTests.tolerance : 2e-5)
   var random = Random(seed: seed)
   let x = noise(g.inputShape.count, zeros: zeros, &random), w = noise(g.filterShape.count, &random), bias = noise(g.outputChannels, &random)
   let dy = noise(g.outputShape.count, zeros: zeros, &random), old = noise(g.inputShape.count, &random)
@@ -123,6 +125,8 @@ func check(
       ),
       (ConvolutionGeometry(n: 2, inputChannels: 5, h: 90, w: 131, outputChannels: 72, kernel: .init(5), padding: .init(1)), .plain),
       (ConvolutionGeometry(n: 2, inputChannels: 64, h: 28, w: 29, outputChannels: 96, kernel: .init(3), padding: .init(1)), .blocked),
+      (ConvolutionGeometry(n: 9, inputChannels: 80, h: 7, w: 7, outputChannels: 112, kernel: .init(3), padding: .init(1)), .blocked),
+      (ConvolutionGeometry(n: 8, inputChannels: 144, h: 5, w: 3, outputChannels: 80, kernel: .init(1)), .blocked),
       (
         ConvolutionGeometry(inputChannels: 160, h: 14, w: 14, outputChannels: 224, kernel: .init(3), stride: .init(2), padding: .init(1)),
         .blocked
@@ -159,8 +163,8 @@ func check(
   }
 
   /// Where there are many points, memory keeps one packing; where there are few, turning squares of it would take too long.
-  @Test(arguments: Kernels.available.map(\.name)) func theWayBackTurnsTheWeightsOfTheForwardPass(variant: String) throws {
-    let kernels = Kernels.available.first { $0.name == variant }!
+  @Test(arguments: vectorKernels.map(\.name)) func theWayBackTurnsTheWeightsOfTheForwardPass(variant: String) throws {
+    let kernels = vectorKernels.first { $0.name == variant }!
     func packings(_ size: Int, _ kernel: Int, stride: Int) throws -> Int {
       let g = ConvolutionGeometry(
         inputChannels: 64, h: size, w: size, outputChannels: 96, kernel: .init(kernel), stride: .init(stride), padding: .init(kernel / 2))

@@ -31,10 +31,12 @@ extension ThreadTests {
       ),
     ]
 
-    private func run(_ g: ConvolutionGeometry, _ layout: Layout, _ x: [Float], _ dy: [Float], _ filter: ConvolutionFilter) throws -> (
+    private func run(
+      _ g: ConvolutionGeometry, _ layout: Layout, _ x: [Float], _ dy: [Float], _ filter: ConvolutionFilter, _ kernels: KernelTable
+    ) throws -> (
       [Float], [Float]
     ) {
-      let kernel = try ConvolutionKernel(g, filter, inputLayout: layout)
+      let kernel = try ConvolutionKernel(g, filter, inputLayout: layout, kernels: kernels)
       let scratch = Buffer(kernel.scratchCount), y = Buffer(Layout.blocked.floatCount(of: g.outputShape)),
         dx = Buffer(layout.floatCount(of: g.inputShape))
       kernel.forward(laidOut(x, g.inputShape, layout), y, scratch)
@@ -42,17 +44,21 @@ extension ThreadTests {
       return (plain(y, g.outputShape, .blocked), plain(dx, g.inputShape, layout))
     }
 
-    @Test func resultsAreTheSameBitsForAnyThreadsAndBatch() throws {
+    /// The best vectors, and what is better.
+    static let variants = Set([vectorKernels.last!.name, Kernels.available.last!.name]).sorted()
+
+    @Test(arguments: variants) func resultsAreTheSameBitsForAnyThreadsAndBatch(variant: String) throws {
+      let kernels = Kernels.available.first { $0.name == variant }!
       defer { Threads.count = Threads.available }
       for (g, layout) in Self.geometries {
         var random = Random(seed: 5)
         let filter = ConvolutionFilter(weights: .normal(g.filterShape, using: &random), groups: g.groups)
         let x = noise(g.inputShape.count, &random), dy = noise(g.outputShape.count, &random)
         Threads.count = 1
-        let expected = try run(g, layout, x, dy, filter)
+        let expected = try run(g, layout, x, dy, filter, kernels)
         for threads in [2, 3, 8] {
           Threads.count = threads
-          let got = try run(g, layout, x, dy, filter)
+          let got = try run(g, layout, x, dy, filter, kernels)
           #expect(got == expected, "\(threads) threads, \(g)")
         }
         Threads.count = 2
@@ -60,7 +66,8 @@ extension ThreadTests {
         one.n = 1
         for image in 0..<g.n {
           let a = one.inputShape.count, b = one.outputShape.count
-          let got = try run(one, layout, Array(x[(image * a)..<((image + 1) * a)]), Array(dy[(image * b)..<((image + 1) * b)]), filter)
+          let got = try run(
+            one, layout, Array(x[(image * a)..<((image + 1) * a)]), Array(dy[(image * b)..<((image + 1) * b)]), filter, kernels)
           #expect(got.0 == Array(expected.0[(image * b)..<((image + 1) * b)]))
           #expect(got.1 == Array(expected.1[(image * a)..<((image + 1) * a)]))
         }

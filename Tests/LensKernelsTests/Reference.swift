@@ -64,6 +64,9 @@ func relativeError(_ a: [Float], _ b: [Double]) -> Double {
 /// Float32 sums of a few thousand products, in any order.
 let tolerance = 1e-5
 
+/// Those that multiply floats as they are, in more than one way.
+let vectorKernels = Kernels.available.filter { $0.amx == nil }
+
 /// - zeros: which part of it is zero, as behind a rectifier.
 func noise(_ count: Int, zeros: Float = 0, _ random: inout Random) -> [Float] {
   (0..<count).map { _ in zeros > 0 && random.uniform() < zeros ? 0 : random.normal() }

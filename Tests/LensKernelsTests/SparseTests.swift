@@ -20,8 +20,8 @@ import Testing
   /// One that many threads leave out zeros of, too, as other tests may ask for them meanwhile.
   static let roomy = ConvolutionGeometry(inputChannels: 64, h: 40, w: 31, outputChannels: 256, kernel: .init(1))
 
-  @Test(arguments: Kernels.available.map(\.name)) func equalsTheDefinition(variant: String) throws {
-    let kernels = Kernels.available.first { $0.name == variant }!
+  @Test(arguments: vectorKernels.map(\.name)) func equalsTheDefinition(variant: String) throws {
+    let kernels = vectorKernels.first { $0.name == variant }!
     for zeros in [0.3, 0.6, 0.9, 1] as [Float] {
       for (seed, g) in Self.geometries.enumerated() {
         let failure = try check(g, .blocked, kernels, seed: UInt64(seed), zeros: zeros)
@@ -69,7 +69,7 @@ import Testing
   @Test func theInputDecides() throws {
     let g = Self.roomy
     func isSparse(_ x: [Float]) throws -> Bool {
-      let run = try #require(try Run(g, Kernels.selected, x))
+      let run = try #require(try Run(g, vectorKernels.last!, x))
       var result = false
       _ = run.outputs { plan, operands in
         result = plan.isSparse(operands)
@@ -81,8 +81,8 @@ import Testing
     #expect(decisions == [false, false, true, true])
   }
 
-  @Test(arguments: Kernels.available.map(\.name)) func nanIsNotZero(variant: String) throws {
-    let kernels = Kernels.available.first { $0.name == variant }!, g = Self.roomy, plane = g.h * g.w
+  @Test(arguments: vectorKernels.map(\.name)) func nanIsNotZero(variant: String) throws {
+    let kernels = vectorKernels.first { $0.name == variant }!, g = Self.roomy, plane = g.h * g.w
     var x = Self.thinned(g, 0.9)
     (x[5], x[3 * plane + 20], x[7 * plane + 40]) = (.nan, .infinity, -0.0)
     let run = try #require(try Run(g, kernels, x))
@@ -92,7 +92,7 @@ import Testing
 
   /// Few lanes never repay the search for zeros; other taps, groups and borders have plans of their own.
   @Test func otherConvolutionsHaveOtherPlans() {
-    func isSparse(_ g: ConvolutionGeometry) -> Bool { g.forwardPlan(.blocked, Kernels.selected) is SparsePlan }
+    func isSparse(_ g: ConvolutionGeometry) -> Bool { g.forwardPlan(.blocked, vectorKernels.last!) is SparsePlan }
     #expect(isSparse(ConvolutionGeometry(inputChannels: 64, h: 14, w: 14, outputChannels: 256, kernel: .init(1))))
     #expect(!isSparse(ConvolutionGeometry(inputChannels: 64, h: 14, w: 14, outputChannels: 16, kernel: .init(1))))
     #expect(!isSparse(ConvolutionGeometry(inputChannels: 64, h: 14, w: 14, outputChannels: 256, kernel: .init(1), padding: .init(1))))
@@ -103,9 +103,9 @@ import Testing
 
 extension ThreadTests {
   @Suite struct SparseThreadTests {
-    @Test(arguments: Kernels.available.map(\.name)) func bitsAreThoseOfAllInputs(variant: String) throws {
+    @Test(arguments: vectorKernels.map(\.name)) func bitsAreThoseOfAllInputs(variant: String) throws {
       defer { Threads.count = Threads.available }
-      let kernels = Kernels.available.first { $0.name == variant }!
+      let kernels = vectorKernels.first { $0.name == variant }!
       var runs = 0
       for threads in [1, 2, 7] {
         Threads.count = threads

@@ -10,8 +10,8 @@ import Testing
   static let tolerance = 2e-5
 
   /// Every remainder of tiles, channels and padding, both kernels, both directions.
-  @Test(arguments: Kernels.available.map(\.name)) func equalsTheDefinition(variant: String) throws {
-    let kernels = Kernels.available.first { $0.name == variant }!
+  @Test(arguments: vectorKernels.map(\.name)) func equalsTheDefinition(variant: String) throws {
+    let kernels = vectorKernels.first { $0.name == variant }!
     var random = Random(seed: 11), count = 0, failures: [String] = []
     for k in [3, 5] {
       for (inputs, outputs) in [(16, 16), (17, 40), (48, 16), (33, 80)] {
@@ -34,8 +34,8 @@ import Testing
     #expect(failures.isEmpty, "\(failures.count) of \(count): \(failures.prefix(5).joined(separator: "\n"))")
   }
 
-  @Test(arguments: Kernels.available.map(\.name)) func threadsShareTilesOrLanes(variant: String) throws {
-    let kernels = Kernels.available.first { $0.name == variant }!
+  @Test(arguments: vectorKernels.map(\.name)) func threadsShareTilesOrLanes(variant: String) throws {
+    let kernels = vectorKernels.first { $0.name == variant }!
     let large = ConvolutionGeometry(n: 2, inputChannels: 16, h: 61, w: 59, outputChannels: 32, kernel: .init(3), padding: .init(1))
     #expect(WinogradPlan(large, isTransposed: false, kernels)?.share == .tiles)
     var failure = try check(large, .blocked, kernels, tolerance: WinogradTests.tolerance)
@@ -49,8 +49,8 @@ import Testing
     }
   }
 
-  @Test(arguments: Kernels.available.map(\.name)) func bothWaysReadTheSameWeights(variant: String) throws {
-    let kernels = Kernels.available.first { $0.name == variant }!
+  @Test(arguments: vectorKernels.map(\.name)) func bothWaysReadTheSameWeights(variant: String) throws {
+    let kernels = vectorKernels.first { $0.name == variant }!
     let filter = ConvolutionFilter(weights: Tensor([80, 48, 3, 3], repeating: 1))
     let g = ConvolutionGeometry(inputChannels: 48, h: 14, w: 14, outputChannels: 80, kernel: .init(3), padding: .init(1))
     let kernel = try ConvolutionKernel(g, filter, inputLayout: .blocked, kernels: kernels)
@@ -66,8 +66,8 @@ import Testing
         var many = one
         many.n = n
         #expect(
-          (WinogradPlan(one, isTransposed: false, Kernels.selected) == nil)
-            == (WinogradPlan(many, isTransposed: false, Kernels.selected) == nil))
+          (WinogradPlan(one, isTransposed: false, vectorKernels.last!) == nil)
+            == (WinogradPlan(many, isTransposed: false, vectorKernels.last!) == nil))
       }
     }
   }

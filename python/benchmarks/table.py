@@ -171,7 +171,7 @@ def errors(results: Results) -> str:
 
 def routines(results: Results) -> str:
     engines = [name for name in results.engines if COLUMNS[name].has_routines]
-    peers = [name for name in engines if name != "cnnlens"]
+    peers = [name for name in engines if COLUMNS[name].is_peer]
     rows = []
     for task, routine in ROUTINES.items():
         for network in routine.networks:
@@ -180,7 +180,7 @@ def routines(results: Results) -> str:
             if any(medians):
                 cells = [*map(milliseconds, medians), times(results.ratio(*case, peers))]
                 rows.append([routine.title, NETWORKS[network][0], *cells])
-    titles = [name if name == "cnnlens" else f"Captum, {COLUMNS[name].title}" for name in engines]
+    titles = [("Captum, " if COLUMNS[name].is_peer else "") + COLUMNS[name].title for name in engines]
     return grid(["", "network", *titles, "Captum ÷ cnnlens"], rows) if rows else EMPTY
 
 

@@ -81,6 +81,25 @@ static PyObject *thread_count(PyObject *module, PyObject *args)
     return PyLong_FromLongLong(cnnlens_thread_count());
 }
 
+static PyObject *set_precision(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int number;
+    if (!PyArg_ParseTuple(args, "i", &number))
+        return NULL;
+    cnnlens_status status = cnnlens_set_precision(number);
+    if (status != CNNLENS_OK)
+        return native_fail(status);
+    Py_RETURN_NONE;
+}
+
+static PyObject *precision(PyObject *module, PyObject *args)
+{
+    (void)module;
+    (void)args;
+    return PyLong_FromLong(cnnlens_precision());
+}
+
 static PyObject *version(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -91,6 +110,8 @@ static PyObject *version(PyObject *module, PyObject *args)
 static PyMethodDef functions[] = {
     { "set_thread_count", set_thread_count, METH_VARARGS, NULL },
     { "thread_count", thread_count, METH_NOARGS, NULL },
+    { "set_precision", set_precision, METH_VARARGS, NULL },
+    { "precision", precision, METH_NOARGS, NULL },
     { "version", version, METH_NOARGS, NULL },
     { NULL, NULL, 0, NULL },
 };

@@ -199,3 +199,23 @@ def test_threads_can_be_set():
     assert cl.get_num_threads() == before
     with pytest.raises(cl.InvalidArgument):
         cl.set_num_threads(-1)
+
+
+def test_precision_can_be_lowered(net):
+    x = np.random.default_rng(3).normal(size=(2, 3, 32, 32)).astype(np.float32)
+    before, gradient = net(x), net.gradient(x, cl.logit(1))
+    assert cl.get_precision() == "highest"
+    try:
+        cl.set_precision("high")
+        assert cl.get_precision() == "high"
+        after, steeper = net(x), net.gradient(x, cl.logit(1))
+    finally:
+        cl.set_precision("highest")
+    assert np.linalg.norm(after - before) <= 1e-4 * np.linalg.norm(before)
+    assert np.linalg.norm(steeper - gradient) <= 1e-2 * np.linalg.norm(gradient)
+    # Whatever was made for the other precision is not used again.
+    assert np.array_equal(net(x), before)
+    with pytest.raises(cl.InvalidArgument, match="'highest' or 'high'"):
+        cl.set_precision("low")
+    with pytest.raises(cl.InvalidArgument, match="2"):
+        cl.set_precision(2)

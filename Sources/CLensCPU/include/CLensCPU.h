@@ -6,6 +6,9 @@
 /// 2: AVX-512 F, BW, DQ, VL, CD; 1: AVX2 and FMA; 0: neither. The system must save the registers, too.
 int lens_cpu_level(void);
 
+/// Whether there is AMX with bfloat16 for this process. Asks Linux for the room to save its registers, 8 KB a thread.
+_Bool lens_cpu_allows_tiles(void);
+
 /// CPUs on which this process may be scheduled.
 int lens_cpu_count(void);
 
@@ -193,5 +196,84 @@ static inline __attribute__((always_inline)) void lens_transpose_back(const floa
         __builtin_memcpy(second, &high, 16);
     }
 }
+
+#if defined(__AMX_BF16__)
+// The eight tile registers of AMX, of 64 bytes a row. Their numbers must be constants where these are inlined.
+
+/// Registers 0, 1 and 4 get `first` rows, 2, 3 and 5 `second`, 6 and 7 sixteen. All become 0.
+static inline __attribute__((always_inline)) void lens_tiles_configure(long first, long second)
+{
+    struct {
+        unsigned char palette, start, unused[14];
+        unsigned short row_bytes[16];
+        unsigned char rows[16];
+    } shape = { .palette = 1 };
+    for (int i = 0; i < 8; i++)
+        shape.row_bytes[i] = 64;
+    shape.rows[0] = shape.rows[1] = shape.rows[4] = first;
+    shape.rows[2] = shape.rows[3] = shape.rows[5] = second;
+    shape.rows[6] = shape.rows[7] = 16;
+    __builtin_ia32_tile_loadconfig(&shape);
+}
+
+/// The registers are free; the system no longer saves them.
+static inline __attribute__((always_inline)) void lens_tiles_release(void)
+{
+    __builtin_ia32_tilerelease();
+}
+
+#define LENS_EACH_TILE(call)                                                                                           \
+    switch (tile) {                                                                                                    \
+    case 0: call(0); break;                                                                                            \
+    case 1: call(1); break;                                                                                            \
+    case 2: call(2); break;                                                                                            \
+    case 3: call(3); break;                                                                                            \
+    case 4: call(4); break;                                                                                            \
+    case 5: call(5); break;                                                                                            \
+    case 6: call(6); break;                                                                                            \
+    case 7: call(7); break;                                                                                            \
+    }
+
+static inline __attribute__((always_inline)) void lens_tile_zero(int tile)
+{
+#define LENS_CALL(t) __builtin_ia32_tilezero(t)
+    LENS_EACH_TILE(LENS_CALL)
+#undef LENS_CALL
+}
+
+/// `step`: bytes from row to row.
+static inline __attribute__((always_inline)) void lens_tile_load(int tile, const void *p, long step)
+{
+#define LENS_CALL(t) __builtin_ia32_tileloadd64(t, p, step)
+    LENS_EACH_TILE(LENS_CALL)
+#undef LENS_CALL
+}
+
+static inline __attribute__((always_inline)) void lens_tile_store(int tile, void *p, long step)
+{
+#define LENS_CALL(t) __builtin_ia32_tilestored64(t, p, step)
+    LENS_EACH_TILE(LENS_CALL)
+#undef LENS_CALL
+}
+
+/// Tile 2i + j += tile 4 + i · tile 6 + j: rows of 32 numbers times columns of 32.
+static inline __attribute__((always_inline)) void lens_tile_multiply(int tile)
+{
+    switch (tile) {
+    case 0: __builtin_ia32_tdpbf16ps(0, 4, 6); break;
+    case 1: __builtin_ia32_tdpbf16ps(1, 4, 7); break;
+    case 2: __builtin_ia32_tdpbf16ps(2, 5, 6); break;
+    case 3: __builtin_ia32_tdpbf16ps(3, 5, 7); break;
+    }
+}
+
+/// 32 floats as bfloat16, to 64 bytes.
+static inline __attribute__((always_inline)) void lens_store_halves(void *p, lens_vector first, lens_vector second)
+{
+    __typeof__(__builtin_ia32_cvtne2ps2bf16_512(second, first)) halves =
+        __builtin_ia32_cvtne2ps2bf16_512(second, first);
+    __builtin_memcpy(p, &halves, 64);
+}
+#endif
 
 #endif

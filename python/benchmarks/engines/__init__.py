@@ -37,6 +37,10 @@ class Column:
     #: Whether it runs with the largest number of threads only.
     is_slow_to_prepare: bool = False
 
+    @property
+    def is_peer(self) -> bool:
+        return self.module != "cnnlens"
+
 
 COLUMNS = {
     "pytorch": Column("PyTorch eager", "pytorch", has_routines=True),
@@ -54,6 +58,7 @@ COLUMNS = {
     "onnxruntime": Column("ONNX Runtime", "onnx_runtime", tasks=(FORWARD,)),
     "openvino": Column("OpenVINO", "openvino", tasks=(FORWARD,)),
     "cnnlens": Column("cnnlens", "cnnlens", has_routines=True),
+    "cnnlens_high": Column("cnnlens, high", "cnnlens", {"precision": "high"}, has_routines=True),
 }
 
 PYTORCH = ("pytorch", "channels_last", "folded", "folded_channels_last", "compile")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 import cnnlens as cl
 
 from .. import routines
@@ -8,6 +11,11 @@ from . import FORWARD, GRADIENT, Call, Case
 
 
 class Engine:
+    def __init__(self, precision: Literal["highest", "high"] = "highest") -> None:
+        if precision == "high" and "amx_bf16" not in Path("/proc/cpuinfo").read_text():
+            raise RuntimeError("the processor has no AMX, so this is the same as the highest precision")
+        cl.set_precision(precision)
+
     def version(self) -> str:
         return cl.__version__
 

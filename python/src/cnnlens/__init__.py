@@ -33,7 +33,17 @@ from .metrics import (
     road,
     sanity_check,
 )
-from .model import Network, Prediction, Summary, from_torch, get_num_threads, load, set_num_threads
+from .model import (
+    Network,
+    Prediction,
+    Summary,
+    from_torch,
+    get_num_threads,
+    get_precision,
+    load,
+    set_num_threads,
+    set_precision,
+)
 from .objectives import (
     Objective,
     alignment,
@@ -115,6 +125,7 @@ __all__ = [
     "from_torch",
     "fullgrad",
     "get_num_threads",
+    "get_precision",
     "grad_cam",
     "grad_x_input",
     "gram_distance",
@@ -152,6 +163,7 @@ __all__ = [
     "sanity_check",
     "segment",
     "set_num_threads",
+    "set_precision",
     "shapley",
     "smoothgrad",
     "square",

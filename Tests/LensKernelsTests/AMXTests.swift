@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import LensKernelTable
+import LensTensors
+import Testing
+
+@testable import LensKernels
+
+/// Floats on a matrix unit that multiplies numbers of eight digits. `ConvolutionTests` run on it as on all others.
+@Suite(.enabled(if: Kernels.available.contains { $0.amx != nil })) struct AMXTests {
+  static var kernels: KernelTable { Kernels.available.first { $0.amx != nil }! }
+
+  /// Relative L2 errors of both directions.
+  private func errors(_ g: ConvolutionGeometry, _ x: [Float], _ w: [Float], _ dy: [Float]) throws -> [Double] {
+    let filter = ConvolutionFilter(weights: Tensor(g.filterShape, w), groups: g.groups)
+    let kernel = try ConvolutionKernel(g, filter, inputLayout: .blocked, kernels: Self.kernels)
+    let scratch = Buffer(kernel.scratchCount), y = Buffer(Layout.blocked.floatCount(of: g.outputShape))
+    let dx = Buffer(Layout.blocked.floatCount(of: g.inputShape))
+    kernel.forward(laidOut(x, g.inputShape, .blocked), y, scratch)
+    kernel.inputGradient(laidOut(dy, g.outputShape, .blocked), dx, scratch)
+    return [
+      relativeError(plain(y, g.outputShape, .blocked), Reference.forward(g, x, w, [Float](repeating: 0, count: g.outputChannels))),
+      relativeError(plain(dx, g.inputShape, .blocked), Reference.inputGradient(g, dy, w)),
+    ]
+  }
+
+  private static let layers = [
+    ConvolutionGeometry(inputChannels: 256, h: 14, w: 14, outputChannels: 64, kernel: .init(1)),
+    ConvolutionGeometry(inputChannels: 64, h: 14, w: 15, outputChannels: 96, kernel: .init(3), padding: .init(1)),
+    ConvolutionGeometry(n: 2, inputChannels: 48, h: 15, w: 15, outputChannels: 64, kernel: .init(3), stride: .init(2), padding: .init(1)),
+  ]
+
+  @Test func aLayerIsAsGoodAsWinograds() throws {
+    for g in Self.layers {
+      var random = Random(seed: 3)
+      let x = noise(g.inputShape.count, &random), w = noise(g.filterShape.count, &random), dy = noise(g.outputShape.count, &random)
+      for error in try errors(g, x, w, dy) { #expect(error < 6e-6 && error > 1e-7, "\(g)") }
+    }
+  }
+
+  /// What two halves can hold comes out as of floats.
+  @Test func numbersOfSixteenDigitsLoseNothing() throws {
+    for g in Self.layers {
+      var random = Random(seed: 4)
+      func short(_ count: Int, _ digits: Int) -> [Float] {
+        (0..<count).map { _ in Float(random.next() % (1 << digits)) - Float(1 << (digits - 1)) }
+      }
+      let errors = try errors(g, short(g.inputShape.count, 16), short(g.filterShape.count, 8), short(g.outputShape.count, 16))
+      for error in errors { #expect(error < 4e-7, "\(g)") }
+    }
+  }
+
+  /// Every grid point once, whatever the band, in pairs that need few shapes of tiles.
+  @Test func runsCoverTheGrid() throws {
+    for (h, w, stride, n) in [(7, 7, 1, 8), (14, 14, 1, 1), (56, 56, 1, 1), (9, 31, 2, 3), (1, 1, 1, 4), (3, 200, 1, 1)] {
+      let g = ConvolutionGeometry(
+        n: n, inputChannels: 64, h: h, w: w, outputChannels: 32, kernel: .init(3), stride: .init(stride), padding: .init(1))
+      let plan = try #require(g.forwardPlan(.blocked, Self.kernels) as? AMXPlan)
+      let plane = g.outputH * g.outputW * 16
+      var seen = Set<Int>()
+      for run in plan.runs {
+        #expect(run.points >= 1 && run.points <= 16)
+        for point in 0..<run.points { #expect(seen.insert(run.output + point * 16).inserted) }
+      }
+      let images = (0..<plan.imagesAtOnce).flatMap { image in
+        (0..<plan.bandRows * g.outputW).map { image * Layout.blocks(g.outputChannels) * plane + $0 * 16 }
+      }
+      #expect(seen == Set(images), "\(g)")
+    }
+  }
+}
