@@ -78,7 +78,9 @@ typedef struct {
 
 /* ---- Callbacks ----------------------------------------------------------------------------------------- */
 
-/* Polled between the layers of a network. Return 0 to go on, anything else to stop with CNNLENS_ECANCELLED. */
+/* Polled between the layers of a network. Return 0 to go on, anything else to stop with CNNLENS_ECANCELLED. Attacks of
+ * several steps finish the one they are at and hand back the pictures reached; if it asks to stop once more, having
+ * returned 0 in between, they stop at once, too. */
 typedef int32_t (*cnnlens_interrupt)(void *payload);
 
 /* Called after each step of an iterative method. Return 0 to go on, anything else to stop. */

@@ -76,6 +76,39 @@ private func length(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 *
   }
 }
 
+@Suite struct InterruptedAttackTests {
+  @Test func theStepIsFinishedAndHandedBack() throws {
+    let session = Session(try smallNetwork()), x = picture()
+    for lasts in [true, false] {
+      var polls = 0, steps = 0
+      session.interrupt = {
+        polls += 1
+        return lasts ? polls > 30 : polls == 30
+      }
+      let goal = AttackGoal(progress: { step, _, _ in
+        steps = step
+        return true
+      })
+      let found = try pgd(session, x, goal, steps: 1000)
+      #expect(steps >= 1 && steps < 30 && found.queries[0] >= steps && found.images.shape == x.shape)
+      let one = try nes(session, x, AttackGoal(), steps: 1000, samples: 10)
+      #expect(one.images.shape == x.shape)
+      #expect(session.interrupt?() == lasts)
+    }
+  }
+
+  @Test func anotherInterruptEndsTheStep() throws {
+    let session = Session(try smallNetwork())
+    var polls = 0
+    session.interrupt = {
+      polls += 1
+      return polls % 2 == 0
+    }
+    #expect { try pgd(session, picture(), steps: 1000) } throws: { ($0 as? LensError)?.code == .cancelled }
+    #expect(polls == 4)
+  }
+}
+
 @Suite struct AttackTests {
   /// w·x = -3 becomes 2, 5% becomes 88%.
   @Test func aLinearClassifierIsFooledByTheSumOfItsWeights() throws {

@@ -159,7 +159,9 @@ static const attack *find_attack(const char *name)
     return NULL;
 }
 
-/* attack(name, image, [outs], {goal's field: value}, {option: value}) */
+/* attack(name, image, [outs], {goal's field: value}, {option: value}) -> whether it ran to its end
+ *
+ * Ctrl-C stops an attack, and the pictures reached are its result. Any other exception stands. */
 PyObject *native_attack(PyObject *self, PyObject *args)
 {
     const char *name;
@@ -177,11 +179,16 @@ PyObject *native_attack(PyObject *self, PyObject *args)
         native_arrays_get(&outs, wanted, 1, "the output") == 0) {
         cnnlens_session *session = native_session(self);
         cnnlens_status status;
+        native_hold_signals(self);
         Py_BEGIN_ALLOW_THREADS status =
             attack->call(outs.arrays, session, image.arrays, (const void *)goal.bytes, options.bytes);
-        Py_END_ALLOW_THREADS
-            /* A progress function that raised has stopped the attack, which is no failure of its own. */
-            result = status == CNNLENS_OK && !PyErr_Occurred() ? Py_NewRef(Py_None) : native_fail(status);
+        Py_END_ALLOW_THREADS native_raise_held(self);
+        if (status != CNNLENS_OK || (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)))
+            result = native_fail(status);
+        else
+            result = PyBool_FromLong(!PyErr_Occurred());
+        if (result)
+            PyErr_Clear();
     }
     native_options_release(&goal);
     native_options_release(&options);

@@ -65,6 +65,11 @@ int native_objective(cnnlens_objective **result, PyObject *object);
 /* The C object of a Session, about to be used. */
 cnnlens_session *native_session(PyObject *self);
 
+/* From the first to the second, what signal handlers raise asks the session to stop but is no exception yet, so that
+ * Python functions can still be called. */
+void native_hold_signals(PyObject *self);
+void native_raise_held(PyObject *self);
+
 /* ---- attribution.c */
 
 /* Session.attribute(method, image, out, objective or None, {option: value}) */

@@ -10,7 +10,9 @@
 int32_t native_report(int64_t step, int64_t steps, float value, void *payload)
 {
     PyGILState_STATE state = PyGILState_Ensure();
-    PyObject *answer = PyObject_CallFunction(payload, "LLf", (long long)step, (long long)steps, (double)value);
+    PyObject *answer = PyErr_Occurred()
+                           ? NULL
+                           : PyObject_CallFunction(payload, "LLf", (long long)step, (long long)steps, (double)value);
     int32_t stops = !answer || answer == Py_False;
     Py_XDECREF(answer);
     PyGILState_Release(state);

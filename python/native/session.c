@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
 #include <time.h>
 
 #include "native.h"
@@ -7,6 +8,10 @@ typedef struct {
     PyObject_HEAD cnnlens_session *session;
     PyObject *model; /* whose change of pictures may be called */
     double asked;    /* when signals were last looked at, in seconds */
+    int holds;       /* whether what a signal handler raises waits in `held` */
+    struct {
+        PyObject *type, *value, *traceback;
+    } held;
 } Session;
 
 static PyTypeObject *session_type;
@@ -22,6 +27,30 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+static void drop_held(Session *self)
+{
+    Py_CLEAR(self->held.type);
+    Py_CLEAR(self->held.value);
+    Py_CLEAR(self->held.traceback);
+}
+
+void native_hold_signals(PyObject *self)
+{
+    ((Session *)self)->holds = 1;
+}
+
+void native_raise_held(PyObject *self)
+{
+    Session *session = (Session *)self;
+    session->holds = 0;
+    if (PyErr_Occurred()) {
+        drop_held(session);
+    } else if (session->held.type) {
+        PyErr_Restore(session->held.type, session->held.value, session->held.traceback);
+        memset(&session->held, 0, sizeof session->held);
+    }
+}
+
 /* Called between layers, without the GIL. Takes it now and then to let Python's signal handlers run; what they
  * raise stays set on this thread and is found by native_fail. */
 static int32_t look_for_signals(void *payload)
@@ -32,6 +61,10 @@ static int32_t look_for_signals(void *payload)
         return 0;
     PyGILState_STATE state = PyGILState_Ensure();
     int raised = PyErr_CheckSignals();
+    if (raised && self->holds) {
+        drop_held(self);
+        PyErr_Fetch(&self->held.type, &self->held.value, &self->held.traceback);
+    }
     PyGILState_Release(state);
     self->asked = now();
     return raised != 0;

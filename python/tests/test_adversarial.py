@@ -438,9 +438,47 @@ def test_extreme_options_end_in_an_error_or_in_a_picture(net, photo, name):
         session.attack(name, broken, [out], {"labels": [1], "is_clamped": 0}, options)
 
 
-def test_ctrl_c_stops_an_attack(net, photo):
-    timer = threading.Timer(0.2, _thread.interrupt_main)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        cl.pgd(net, photo, steps=10**6)
-    timer.join()
+@contextlib.contextmanager
+def ctrl_c(*seconds):
+    timers = [threading.Timer(after, _thread.interrupt_main) for after in seconds]
+    for timer in timers:
+        timer.start()
+    yield
+    for timer in timers:
+        timer.join()
+
+
+def test_ctrl_c_hands_back_the_pictures_reached(net, photo):
+    with ctrl_c(0.2):
+        found = cl.pgd(net, photo, steps=10**6)
+    assert not found.is_complete and "stopped" in repr(found)
+    assert 0 < found.linf <= 8 / 255 + 1e-6 and found.queries > 2
+    with ctrl_c(0.2):
+        curve = cl.pgd(net, [photo, photo], eps=[1 / 255, 4 / 255], steps=10**6)
+    assert [result.is_complete for result in curve] == [False, False] and len(curve[1].images) == 2
+    assert cl.pgd(net, photo, steps=3).is_complete
+    assert not cl.pgd(net, photo, steps=3, progress=lambda step, steps, value: step < 2).is_complete
+
+
+def test_another_ctrl_c_ends_a_step_that_takes_long(net, photo):
+    with ctrl_c(0.2, 0.5), pytest.raises(KeyboardInterrupt):
+        cl.hopskipjump(net, photo, samples=10**7, most_samples=10**7)
+
+
+def test_functions_are_called_while_ctrl_c_waits(net, photo):
+    """The defence belongs to the step that is finished first, and what it raises comes before Ctrl-C."""
+    with ctrl_c(0.2):
+        found = cl.pgd(cl.defend.bits(net, 3), photo, steps=10**6)
+    assert not found.is_complete
+
+    def breaks(step, steps, value):
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        cl.pgd(net, photo, steps=5, progress=breaks)
+
+
+def test_a_report_that_is_stopped_has_the_rows_reached(net, photo):
+    with ctrl_c(0.3):
+        report = cl.attack_report(net, photo, {"long": lambda *given, eps: cl.pgd(*given, eps=eps, steps=10**6)})
+    assert [row.eps for row in report] == [0.0]

@@ -187,11 +187,36 @@ final class Victim {
   }
 }
 
+/// Runs an attack of several steps. The session's interrupt ends it when a step is done, with the pictures reached; another one
+/// ends it at once, as it ends a pass: with `.cancelled`.
+func handingBack<Result>(_ session: Session, _ goal: AttackGoal, _ attack: (AttackGoal) throws -> Result) rethrows -> Result {
+  guard let interrupt = session.interrupt else { return try attack(goal) }
+  // An interrupt that lasts counts once.
+  var interrupts = 0, lasts = false
+  session.interrupt = {
+    let isAsked = interrupt()
+    if isAsked, !lasts { interrupts += 1 }
+    lasts = isAsked
+    return interrupts > 1
+  }
+  defer { session.interrupt = interrupt }
+  var goal = goal
+  let progress = goal.progress
+  goal.progress = { step, steps, value in interrupts == 0 && progress?(step, steps, value) != false }
+  return try attack(goal)
+}
+
 /// An attack on one picture after the other.
 ///
 /// - attack: gets the victim of one picture, and gives a picture.
 func attackEach(
   _ session: Session, _ image: Tensor, _ goal: AttackGoal, mayHaveReached: Bool = false, _ attack: (Victim) throws -> Tensor
+) throws -> Adversarial {
+  try handingBack(session, goal) { try attackEach(session, image, $0, mayHaveReached, attack) }
+}
+
+private func attackEach(
+  _ session: Session, _ image: Tensor, _ goal: AttackGoal, _ mayHaveReached: Bool, _ attack: (Victim) throws -> Tensor
 ) throws -> Adversarial {
   guard image.shape.rank >= 2, image.count > 0 else {
     throw LensError(.shapeMismatch, "the picture is \(image.shape); it must be N×C×H×W")

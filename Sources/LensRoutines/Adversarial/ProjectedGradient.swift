@@ -23,34 +23,36 @@ public func pgd(
   try check(positive: step, "step")
   try check(radius: momentum, "momentum")
   try check(steps: steps)
-  let victim = try Victim(session, image, goal, seesOriginals: false)
-  let allowed = Allowed(victim, norm, radius: epsilon)
-  var x = image, velocity = Tensor(image.shape), best = image, isFound = [Bool](repeating: false, count: image.shape.n)
-  if startsRandomly {
-    x.moveRandomly(inBallOf: epsilon, norm, seed: goal.seed)
-    allowed.project(&x)
-  }
-  func keep(_ pictures: Tensor, _ scores: [[Float]]) {
-    for n in scores.indices where victim.deceives(scores[n], n) {
-      best.copyImage(n, from: pictures)
-      isFound[n] = true
+  return try handingBack(session, goal) { goal in
+    let victim = try Victim(session, image, goal, seesOriginals: false)
+    let allowed = Allowed(victim, norm, radius: epsilon)
+    var x = image, velocity = Tensor(image.shape), best = image, isFound = [Bool](repeating: false, count: image.shape.n)
+    if startsRandomly {
+      x.moveRandomly(inBallOf: epsilon, norm, seed: goal.seed)
+      allowed.project(&x)
     }
+    func keep(_ pictures: Tensor, _ scores: [[Float]]) {
+      for n in scores.indices where victim.deceives(scores[n], n) {
+        best.copyImage(n, from: pictures)
+        isFound[n] = true
+      }
+    }
+    for index in 0..<steps {
+      let pictures = allowed.picture(x)
+      let (gradient, scores) = try victim.ascent(at: pictures)
+      if index > 0 || startsRandomly { keep(pictures, scores) }
+      if momentum > 0 { velocity.decay(momentum, adding: gradient) }
+      x.move(along: momentum > 0 ? velocity : gradient, by: step, norm)
+      allowed.project(&x)
+      let margin = scores.indices.reduce(0.0) { $0 + victim.margin(scores[$1], $1) } / Double(scores.count)
+      if !victim.goesOn(after: index + 1, of: steps, margin) { break }
+    }
+    // The last pictures, unless they fail where earlier ones did not.
+    let last = allowed.picture(x)
+    keep(last, try victim.scores(last))
+    for n in isFound.indices where !isFound[n] { best.copyImage(n, from: last) }
+    return victim.result(best, success: isFound)
   }
-  for index in 0..<steps {
-    let pictures = allowed.picture(x)
-    let (gradient, scores) = try victim.ascent(at: pictures)
-    if index > 0 || startsRandomly { keep(pictures, scores) }
-    if momentum > 0 { velocity.decay(momentum, adding: gradient) }
-    x.move(along: momentum > 0 ? velocity : gradient, by: step, norm)
-    allowed.project(&x)
-    let margin = scores.indices.reduce(0.0) { $0 + victim.margin(scores[$1], $1) } / Double(scores.count)
-    if !victim.goesOn(after: index + 1, of: steps, margin) { break }
-  }
-  // The last pictures, unless they fail where earlier ones did not.
-  let last = allowed.picture(x)
-  keep(last, try victim.scores(last))
-  for n in isFound.indices where !isFound[n] { best.copyImage(n, from: last) }
-  return victim.result(best, success: isFound)
 }
 
 extension Tensor {

@@ -8,7 +8,7 @@ has the dtype it was given in. Of bytes the attack itself makes bytes, so that n
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -50,6 +50,8 @@ class AttackResult:
     queries
         How many pictures the network was shown on the way.
     method : str
+    is_complete : bool
+        False where Ctrl-C or ``progress`` stopped the attack; these are the pictures it had reached.
     """
 
     images: Any
@@ -62,12 +64,14 @@ class AttackResult:
     eps: float | None
     queries: Any = 0
     method: str = ""
+    is_complete: bool = True
 
     def __repr__(self) -> str:
         count = int(np.sum(self.success))
         eps = "" if self.eps is None else f" eps={self.eps:.4g}"
         size = f"linf={np.max(self.linf):.4g}, l2={np.max(self.l2):.4g}"
-        return f"<cnnlens.AttackResult {self.method}{eps}: {count} of {np.size(self.success)} succeeded, {size}>"
+        state = "" if self.is_complete else ", stopped"
+        return f"<cnnlens.AttackResult {self.method}{eps}: {count} of {np.size(self.success)} succeeded, {size}{state}>"
 
 
 class Robustness(list[AttackResult]):
@@ -240,6 +244,7 @@ def attack(
     images: list[list[Any]] = [[None] * given.count for _ in sizes]
     seen = [[0] * given.count for _ in sizes]
     queries = [[0] * given.count for _ in sizes]
+    stop = Stop()
     with reporter(progress, name.replace("_", " ")) as report:
         for group in _groups(net, given):
             goal = {
@@ -250,11 +255,11 @@ def attack(
                 "high": 1.0 if high is None else high,
                 "levels": group.levels,
                 "seed": seed_of(seed),
-                "progress": report,
+                "progress": stop.listening(report),
             }
             if starts is not None:
                 options = {**options, "start": np.stack([starts[place] for place in group.places])}
-            for index, results, (scores, targets) in _runs(name, group, goal, options, sizes):
+            for index, results, (scores, targets) in _runs(name, group, goal, options, sizes, stop):
                 for row, place in enumerate(group.places):
                     own, after = group.array[row], results[row]
                     if given.views is not None:
@@ -262,26 +267,45 @@ def attack(
                     images[index][place], seen[index][place] = after, targets[row]
                     queries[index][place] = int(scores[row])
     found = [
-        _checked(net, given, seen[index], images[index], size, targeted, queries[index], name)
+        _checked(net, given, seen[index], images[index], size, targeted, queries[index], name, not stop.is_wanted)
         for index, size in enumerate(sizes)
     ]
     return Robustness(found) if is_curve else found[0]
 
 
+class Stop:
+    """Whether an attack is to end: Ctrl-C or ``progress`` asked for it. The others that belong to it then end after a
+    step each."""
+
+    def __init__(self) -> None:
+        self.is_wanted = False
+
+    def listening(self, report: Callable[[int, int, float], Any] | None) -> Callable[[int, int, float], bool]:
+        def listens(step: int, steps: int, value: float) -> bool:
+            if report is not None and report(step, steps, value) is False:
+                self.is_wanted = True
+            return not self.is_wanted
+
+        return listens
+
+
 def _runs(
-    name: str, group: _Group, goal: dict[str, Any], options: dict[str, Any], sizes: Sequence[float | None]
+    name: str, group: _Group, goal: dict[str, Any], options: dict[str, Any], sizes: Sequence[float | None], stop: Stop
 ) -> Iterator[tuple[int, Array, tuple[list[float], list[int]]]]:
     """The number of a size, the pictures, and what the session counted and meant."""
     with group.sessions.take() as session:
         if name == "fgsm":  # one gradient for all sizes
             outs = [np.empty_like(group.array) for _ in sizes]
-            session.attack(name, group.array, outs, goal, {**options, "epsilons": list(sizes)})
+            if not session.attack(name, group.array, outs, goal, {**options, "epsilons": list(sizes)}):
+                stop.is_wanted = True
             for index, out in enumerate(outs):
                 yield index, out, (session.seen()[0], session.seen()[1])
             return
         for index, size in enumerate(sizes):
             out = np.empty_like(group.array)
-            session.attack(name, group.array, [out], goal, options if size is None else {**options, "epsilon": size})
+            own = options if size is None else {**options, "epsilon": size}
+            if not session.attack(name, group.array, [out], goal, own):
+                stop.is_wanted = True
             yield index, out, (session.seen()[0], session.seen()[1])
 
 
@@ -328,6 +352,7 @@ def _checked(
     targeted: bool,
     queries: list[int],
     name: str,
+    is_complete: bool,
 ) -> AttackResult:
     before = list(given.array) if given.views is None else [view.image.given for view in given.views]
     channel_axis = 0 if given.views is None else 2
@@ -340,9 +365,9 @@ def _checked(
     if given.is_single:
         numbers = (float(linf[0]), float(l2[0]), int(l0[0]))
         return AttackResult(
-            images[0], bool(success[0]), prediction, classes[0], *numbers, eps, queries=queries[0], method=name
+            images[0], bool(success[0]), prediction, classes[0], *numbers, eps, queries[0], name, is_complete
         )
-    return AttackResult(now, success, prediction, classes, linf, l2, l0, eps, queries=np.array(queries), method=name)
+    return AttackResult(now, success, prediction, classes, linf, l2, l0, eps, np.array(queries), name, is_complete)
 
 
 def predicted(net: Network, given: Given, images: Any) -> Prediction:

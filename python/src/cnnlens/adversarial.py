@@ -110,7 +110,8 @@ def pgd(
     seed
         Of the random start; the same for every image of a batch.
     progress
-        See `cnnlens._progress`. Where it stops the attack, the result is what there is so far.
+        See `cnnlens._progress`. Where it or Ctrl-C stops the attack, the result is what there is after the step that it
+        is at, and ``.is_complete`` is False. Another Ctrl-C ends the step as well, with ``KeyboardInterrupt``.
 
     Returns
     -------

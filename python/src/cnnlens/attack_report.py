@@ -177,6 +177,8 @@ def attack_report(
                     if adaptive or key not in made:
                         made[key] = run(defended, pictures, truth, eps=size)
                     found = made[key]
+                    if not found.is_complete:
+                        return AttackReport(rows, len(pictures), adaptive)
                     accuracy = _accuracy(defended, list(found.images), truth)
                     rows.append(ReportRow(defence, attack, size, accuracy, float(np.mean(found.l2))))
                     done = sum(row.eps > 0 for row in rows)

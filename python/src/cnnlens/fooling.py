@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from . import objectives
-from ._attack import AttackResult, Bounds, attack, real, seed_of, whole
+from ._attack import AttackResult, Bounds, Stop, attack, real, seed_of, whole
 from ._errors import InvalidArgument
 from ._progress import Progress, reporter
 from .model import Network
@@ -124,8 +124,10 @@ def evolve_fool(
         raise InvalidArgument(f"target is {target!r}; a class is needed: an int or a label")
     out = np.full((1, channels, height, width), 0.5, np.float32)
     with reporter(progress, "evolve fool") as report, net._seeing().take() as session:
-        goal = {"labels": goal_class, "levels": 255, "seed": seed_of(seed), "progress": report}
-        session.attack("evolve_fool", out, [out], goal, options)
+        stop = Stop()
+        goal = {"labels": goal_class, "levels": 255, "seed": seed_of(seed), "progress": stop.listening(report)}
+        if not session.attack("evolve_fool", out, [out], goal, options):
+            stop.is_wanted = True
         queries = int(session.seen()[0][0])
     pixels = np.rint(out[0] * np.float32(255)).astype(np.uint8).transpose(1, 2, 0)
     picture = np.ascontiguousarray(pixels[:, :, 0] if channels == 1 else pixels)
@@ -142,6 +144,7 @@ def evolve_fool(
         None,
         queries=queries,
         method="evolve_fool",
+        is_complete=not stop.is_wanted,
     )
 
 
