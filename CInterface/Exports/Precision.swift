@@ -7,7 +7,7 @@ import LensTensors
 public func cnnlens_set_precision(_ precision: Int32) -> cnnlens_status {
   status {
     guard let precision = Precision(rawValue: Int(precision)) else {
-      throw invalid("precision is \(precision); it must be CNNLENS_PRECISION_HIGHEST (0) or CNNLENS_PRECISION_HIGH (1)")
+      throw invalid("precision is \(precision); it must be CNNLENS_PRECISION_AUTOMATIC (0), ..._HIGHEST (1) or ..._HIGH (2)")
     }
     Kernels.precision = precision
   }

@@ -97,11 +97,14 @@ CNNLENS_API int64_t cnnlens_thread_count(void);
 
 /* How exactly convolutions multiply. */
 enum {
-    /* As floats do, at first. A network's output differs from that of float64 by 1e-7 to 2e-5 of its norm. */
-    CNNLENS_PRECISION_HIGHEST = 0,
+    /* High for what walks along gradients (pictures, cnnlens_fgsm, cnnlens_pgd), highest for whatever is measured. So it is at
+       first. */
+    CNNLENS_PRECISION_AUTOMATIC = 0,
+    /* As floats do. A network's output differs from that of float64 by 1e-7 to 2e-5 of its norm. */
+    CNNLENS_PRECISION_HIGHEST = 1,
     /* 16 of a float's 24 digits, on processors with AMX and bfloat16, which then take about half the time; the
        output differs by 5e-6 to 2e-4. Elsewhere the same as the highest. */
-    CNNLENS_PRECISION_HIGH = 1
+    CNNLENS_PRECISION_HIGH = 2
 };
 
 /* Of the calls that begin from now on, in the whole process. */

@@ -21,7 +21,7 @@ public struct Plan: Sendable {
     var lanes = 1
     /// Kernels ask for as much scratch as so many threads need, and take no more threads later.
     var threads = Threads.count
-    var precision = Kernels.precision
+    var precision = Precision.highest
   }
 
   public struct Slot: Sendable {

@@ -23,6 +23,9 @@ public final class Session {
   /// The most bytes its arena may take; nil for what the machine has left.
   public var memoryLimit: Int?
 
+  /// Whether its gradients are steps of a walk, which may be taken less exactly; see `Precision`.
+  private var walks = false
+
   /// Told of every call of a step, its way back included, as it ends, on the thread that makes it.
   package var observer: ((StepCall) -> Void)?
 
@@ -129,6 +132,14 @@ public final class Session {
       turns: turns)
   }
 
+  /// Calls within are steps of a walk: what they give is not for reading, but leads somewhere.
+  package func walking<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let before = walks
+    walks = true
+    defer { walks = before }
+    return try body()
+  }
+
   // MARK: Batches
 
   /// Runs `request` on the whole batch, or image by image where the file fixes the batch size.
@@ -161,7 +172,9 @@ public final class Session {
   }
 
   /// The plan for a request and how often it is run: once, or once for each group of as many images as the file declares.
-  private func batched(_ request: Plan.Request, _ rules: RuleMap) throws -> (Prepared, groups: Int) {
+  private func batched(_ given: Plan.Request, _ rules: RuleMap) throws -> (Prepared, groups: Int) {
+    var request = given
+    request.precision = Kernels.precision.settled(walks: walks)
     let declared = network.inputs.first?.dimensions.first ?? nil
     let count = request.inputs.first.map { $0.rank == 0 ? 1 : $0.n } ?? 1
     guard let declared, declared > 0, count != declared else { return (try prepare(request, rules), 1) }
@@ -184,7 +197,10 @@ public final class Session {
       plans.append(plans.remove(at: index))
       return plans[plans.count - 1]
     }
-    let prepared = Prepared(try Plan(network, request, rules: rules, literally: isLiteral, turns: turns))
+    let plan = try Kernels.$precisionWithin.withValue(request.precision) {
+      try Plan(network, request, rules: rules, literally: isLiteral, turns: turns)
+    }
+    let prepared = Prepared(plan)
     plans.append(prepared)
     if plans.count > Session.rememberedPlans { plans.removeFirst() }
     return prepared

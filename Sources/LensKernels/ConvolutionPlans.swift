@@ -42,7 +42,7 @@ extension ConvolutionGeometry {
   func forwardPlan(_ inputLayout: Layout, _ kernels: KernelTable) -> any ConvolutionPlan {
     if inputLayout == .blocked, let winograd = WinogradPlan(self, isTransposed: false, kernels) { return winograd }
     if let depthwise = depthwisePlan(isTransposed: false, kernels) { return depthwise }
-    let kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : blockedKind(kernels)
+    let kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : blockedKind(of: inputChannels, kernels)
     let pack = packedShape(
       kind, isTransposed: false, lanes: outputChannels, rows: Array(0..<kernel.h), columns: Array(0..<kernel.w), kernels)
     return correlationPlan(
@@ -52,8 +52,10 @@ extension ConvolutionGeometry {
         gridH: outputH, gridW: outputW, scatter: nil, pack: pack, forwardPack: nil, kernels: kernels))
   }
 
-  /// What multiplies blocks with blocks: halves of floats on the matrix unit, if there is one.
-  private func blockedKind(_ kernels: KernelTable) -> PackedShape.Kind { kernels.amx == nil ? .blocked : .halves }
+  /// What multiplies blocks with blocks: halves of floats on the matrix unit, if there is one and a sum is long enough to fill it.
+  private func blockedKind(of inputs: Int, _ kernels: KernelTable) -> PackedShape.Kind {
+    kernels.amx == nil || inputs * kernel.h * kernel.w <= Layout.block ? .blocked : .halves
+  }
 
   private func correlationPlan(_ spec: CorrelationPlan.Spec) -> any ConvolutionPlan {
     if let plan = AMXPlan(spec) { return plan }
@@ -72,7 +74,7 @@ extension ConvolutionGeometry {
     let turns = groups == 1 && forwardPack?.kind == .blocked && h / stride.h * (w / stride.w) >= CorrelationPlan.turnedPoints
     for y in 0..<min(stride.h, h) {
       for x in 0..<min(stride.w, w) {
-        let rows = rowTaps(y), columns = columnTaps(x), kind = isDepthwise ? .depthwise : blockedKind(kernels)
+        let rows = rowTaps(y), columns = columnTaps(x), kind = isDepthwise ? .depthwise : blockedKind(of: outputChannels, kernels)
         let plan = correlationPlan(
           .init(
             kind: kind, n: n, inputs: Layout.blocks(outputChannels), inputH: outputH, inputW: outputW, step: Extent(1),

@@ -10,14 +10,6 @@ import Synchronization
   import LensKernelsAVX512
 #endif
 
-/// How exactly convolutions multiply, where the processor leaves a choice.
-public enum Precision: Int, Sendable {
-  /// Floats, or what differs from them by their rounding: 1e-7 to 1e-5 of a network's output.
-  case highest
-  /// Floats as sums of two numbers of bfloat16, 16 of 24 digits, on a processor with AMX; elsewhere the same as `highest`.
-  case high
-}
-
 /// The sets of instructions compiled in, and the one that runs.
 public enum Kernels {
   /// Every set that this CPU can run, the fastest last.
@@ -43,9 +35,9 @@ public enum Kernels {
     return nil
   }()
 
-  private static let chosen = Atomic<Int>(Precision.highest.rawValue)
+  private static let chosen = Atomic<Int>(Precision.automatic.rawValue)
 
-  /// Of kernels that are made from now on.
+  /// Of calls that begin from now on.
   public static var precision: Precision {
     get { Precision(rawValue: chosen.load(ordering: .relaxed))! }
     set { chosen.store(newValue.rawValue, ordering: .relaxed) }
@@ -56,9 +48,12 @@ public enum Kernels {
     return vectors.first { $0.name == name } ?? (tiles?.name == name ? tiles : nil)
   }
 
-  /// The fastest of this precision, or the one that the environment variable CNNLENS_KERNELS names if this CPU can run it.
+  /// For kernels that are made within.
+  @TaskLocal public static var precisionWithin: Precision?
+
+  /// The fastest of the precision, or the one that the environment variable CNNLENS_KERNELS names if this CPU can run it.
   public static var selected: KernelTable {
-    named ?? (precision == .high ? tiles : nil) ?? vectors[vectors.count - 1]
+    named ?? ((precisionWithin ?? precision) == .high ? tiles : nil) ?? vectors[vectors.count - 1]
   }
 
   /// "portable", "avx2", "avx512" or "amx".

@@ -61,7 +61,7 @@ struct WinogradPlan: ConvolutionPlan {
     let k = g.kernel.h, m = 7 - k
     guard k == 3 || k == 5, g.kernel.w == k, g.stride == .init(1), g.dilation == .init(1), g.groups == 1,
       max(g.padding.top, g.padding.left, g.padding.bottom, g.padding.right) < k,
-      min(g.inputChannels, g.outputChannels) >= Layout.block, g.way != .direct, kernels.amx == nil || g.way == .tiles
+      min(g.inputChannels, g.outputChannels) >= Layout.block, g.way != .direct
     else { return nil }
     (self.k, self.m, n, self.isTransposed, self.kernels) = (k, m, g.n, isTransposed, kernels)
     (gridH, gridW) = isTransposed ? (g.h, g.w) : (g.outputH, g.outputW)
@@ -70,6 +70,8 @@ struct WinogradPlan: ConvolutionPlan {
     left = isTransposed ? k - 1 - g.padding.left : g.padding.left
     (tilesDown, tilesAcross) = ((gridH + m - 1) / m, (gridW + m - 1) / m)
     let perImage = tilesDown * tilesAcross
+    // A matrix unit is faster on small maps, and on large ones only while nobody shares it.
+    guard kernels.amx == nil || perImage >= 49 || g.way == .tiles else { return nil }
     // In vector products for each input and 16 lanes: 36 a tile, and the transform of the weights takes as long as 120; by the
     // definition k² a pixel, of which a quarter is left for the other transforms.
     guard WinogradPlan.positions * perImage + 120 <= k * k * gridH * gridW * 3 / 4 || g.way == .tiles else { return nil }

@@ -94,7 +94,7 @@ public struct Ascent: Sendable {
     do {
       while step < steps {
         walk.step = step
-        let value = Float(try optimizer.step(&x) { try walk.evaluate($0, &$1) })
+        let value = Float(try session.walking { try optimizer.step(&x) { try walk.evaluate($0, &$1) } })
         if !regularizers.isEmpty {
           for regularizer in regularizers { try regularizer.apply(&x, gradient: walk.pictureGradient, step: step) }
         }

@@ -205,10 +205,10 @@ static void null_is_an_error_and_no_crash(const cnnlens_model *model)
     }
     CHECK(objective == NULL && session == NULL && other == NULL && summary == NULL && name == NULL);
     CHECK(cnnlens_set_thread_count(-1) < 0 && cnnlens_set_thread_count(INT64_MAX) < 0);
-    CHECK(cnnlens_set_precision(-1) < 0 && cnnlens_set_precision(2) < 0 &&
-          cnnlens_precision() == CNNLENS_PRECISION_HIGHEST);
+    CHECK(cnnlens_set_precision(-1) < 0 && cnnlens_set_precision(3) < 0 &&
+          cnnlens_precision() == CNNLENS_PRECISION_AUTOMATIC);
     CHECK(cnnlens_set_precision(CNNLENS_PRECISION_HIGH) == CNNLENS_OK && cnnlens_precision() == CNNLENS_PRECISION_HIGH);
-    CHECK(cnnlens_set_precision(CNNLENS_PRECISION_HIGHEST) == CNNLENS_OK);
+    CHECK(cnnlens_set_precision(CNNLENS_PRECISION_AUTOMATIC) == CNNLENS_OK);
 }
 
 /* ---- calls */

@@ -121,6 +121,22 @@ private func diamond(_ shape: [Int]) throws -> Network {
     #expect(session.arenaBytes == bytes)
   }
 
+  /// Plans are remembered for each precision; what is not a step of a walk is exact again.
+  @Test func stepsOfAWalkHavePlansOfTheirOwn() throws {
+    var random = Random(seed: 2)
+    let network = try Network.chain(
+      [-1, 32, 9, 9], [("conv", Convolution(weights: .normal([48, 32, 3, 3], using: &random), bias: nil, padding: [1, 1, 1, 1]))])
+    let session = Session(network), x = Tensor.normal([1, 32, 9, 9], using: &random)
+    func gradient() throws -> [Float] { try session.gradient(of: .half(.output), at: [x]).gradients[0].values }
+    let exact = try gradient(), step = try session.walking { try gradient() }
+    #expect(try gradient() == exact)
+    #expect(try session.walking { try gradient() } == step)
+    let hasTiles = Kernels.available.contains { $0.amx != nil } && Kernels.selected.amx == nil
+    #expect((step != exact) == hasTiles)
+    let distance = zip(step, exact).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }.squareRoot()
+    #expect(distance < 2e-5 * exact.reduce(0.0) { $0 + Double($1 * $1) }.squareRoot())
+  }
+
   @Test func anInterruptStopsTheCall() throws {
     let session = Session(try diamond([-1, 4]))
     session.interrupt = { true }

@@ -58,11 +58,18 @@ def test_attacks_in_a_ball_raise_the_loss_as_high(built_in, crops, golden):
         ),
     }
     for name, run in runs.items():
-        found = run(crops)
+        try:
+            cl.set_precision("highest")
+            found = run(crops)
+        finally:
+            cl.set_precision("auto")
         # Signs of vanishing gradients differ, and ways part a little.
-        np.testing.assert_allclose(
-            losses(built_in, found.images, labels), golden[name]["loss"], rtol=0.05, err_msg=name
-        )
+        reached = losses(built_in, found.images, labels)
+        np.testing.assert_allclose(reached, golden[name]["loss"], rtol=0.05, err_msg=name)
+        assert found.success.all()
+        # A walk of lower precision is another one, and as strong.
+        found = run(crops)
+        assert (losses(built_in, found.images, labels) > 0.9 * reached).all(), name
         assert found.success.all()
 
 

@@ -204,18 +204,33 @@ def test_threads_can_be_set():
 def test_precision_can_be_lowered(net):
     x = np.random.default_rng(3).normal(size=(2, 3, 32, 32)).astype(np.float32)
     before, gradient = net(x), net.gradient(x, cl.logit(1))
-    assert cl.get_precision() == "highest"
+    assert cl.get_precision() == "auto"
     try:
         cl.set_precision("high")
         assert cl.get_precision() == "high"
         after, steeper = net(x), net.gradient(x, cl.logit(1))
-    finally:
         cl.set_precision("highest")
+        # Whatever was made for the other precision is not used again; and what is measured is measured exactly.
+        assert np.array_equal(net(x), before) and np.array_equal(net.gradient(x, cl.logit(1)), gradient)
+    finally:
+        cl.set_precision("auto")
+    assert np.array_equal(net(x), before) and np.array_equal(net.gradient(x, cl.logit(1)), gradient)
     assert np.linalg.norm(after - before) <= 1e-4 * np.linalg.norm(before)
     assert np.linalg.norm(steeper - gradient) <= 1e-2 * np.linalg.norm(gradient)
-    # Whatever was made for the other precision is not used again.
-    assert np.array_equal(net(x), before)
-    with pytest.raises(cl.InvalidArgument, match="'highest' or 'high'"):
+    with pytest.raises(cl.InvalidArgument, match="'auto', 'highest', 'high'"):
         cl.set_precision("low")
     with pytest.raises(cl.InvalidArgument, match="2"):
         cl.set_precision(2)
+
+
+def test_walks_take_high_precision_by_themselves(net):
+    def dream(precision):
+        cl.set_precision(precision)
+        return np.asarray(cl.class_model(net, 1, steps=4, preset="simonyan"))
+
+    try:
+        highest, high, auto = (dream(word) for word in ("highest", "high", "auto"))
+    finally:
+        cl.set_precision("auto")
+    assert np.array_equal(auto, high)
+    np.testing.assert_allclose(high, highest, atol=1e-2)

@@ -15,7 +15,7 @@ public func fgsm(
 ) throws -> [Adversarial] {
   for epsilon in epsilons { try check(radius: epsilon) }
   let victim = try Victim(session, image, goal, seesOriginals: false)
-  let gradient = try victim.ascent(at: image).gradient
+  let gradient = try session.walking { try victim.ascent(at: image) }.gradient
   return try epsilons.map { epsilon in
     var x = image
     x.move(along: gradient, by: epsilon, norm)

@@ -39,7 +39,7 @@ public func pgd(
     }
     for index in 0..<steps {
       let pictures = allowed.picture(x)
-      let (gradient, scores) = try victim.ascent(at: pictures)
+      let (gradient, scores) = try session.walking { try victim.ascent(at: pictures) }
       if index > 0 || startsRandomly { keep(pictures, scores) }
       if momentum > 0 { velocity.decay(momentum, adding: gradient) }
       x.move(along: momentum > 0 ? velocity : gradient, by: step, norm)

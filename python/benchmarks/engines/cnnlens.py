@@ -11,9 +11,9 @@ from . import FORWARD, GRADIENT, Call, Case
 
 
 class Engine:
-    def __init__(self, precision: Literal["highest", "high"] = "highest") -> None:
+    def __init__(self, precision: Literal["auto", "high"] = "auto") -> None:
         if precision == "high" and "amx_bf16" not in Path("/proc/cpuinfo").read_text():
-            raise RuntimeError("the processor has no AMX, so this is the same as the highest precision")
+            raise RuntimeError("the processor has no AMX, so this is the same as the other column")
         cl.set_precision(precision)
 
     def version(self) -> str:

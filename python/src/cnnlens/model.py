@@ -118,8 +118,8 @@ def get_num_threads() -> int:
     return _native.thread_count()
 
 
-Precision: TypeAlias = Literal["highest", "high"]
-PRECISIONS: tuple[Precision, ...] = ("highest", "high")
+Precision: TypeAlias = Literal["auto", "highest", "high"]
+PRECISIONS: tuple[Precision, ...] = ("auto", "highest", "high")
 
 
 def set_precision(precision: Precision) -> None:
@@ -128,12 +128,15 @@ def set_precision(precision: Precision) -> None:
     Parameters
     ----------
     precision
-        "highest", as at first: as floats do. The output of a network differs from that of float64 by 1e-7 to 2e-5 of
-        its norm. "high": every float is taken as the sum of two numbers of bfloat16, 16 of 24 binary digits, where the
-        processor multiplies those many times as fast (AMX, from the fourth generation of Xeon on). Networks then take
-        about half the time and differ by 5e-6 to 2e-4: too little to see in a map, too much to compare with another
-        implementation digit by digit. On other processors "high" changes nothing. PyTorch's
-        ``set_float32_matmul_precision`` uses the words in the same sense.
+        "highest": as floats do. The output of a network differs from that of float64 by 1e-7 to 2e-5 of its norm.
+        "high": every float is taken as the sum of two numbers of bfloat16, 16 of 24 binary digits, where the processor
+        multiplies those many times as fast (AMX, from the fourth generation of Xeon on). Networks then take about half
+        the time and differ by 5e-6 to 2e-4: too little to see in a map, too much to compare with another
+        implementation digit by digit. On other processors it changes nothing.
+        "auto", as at first: "high" for what walks along gradients, that is pictures (`cnnlens.visualize`,
+        `cnnlens.deepdream`, ...), `cnnlens.fgsm` and `cnnlens.pgd`; "highest" for whatever is measured.
+
+        PyTorch's ``set_float32_matmul_precision`` uses the words in the same sense.
 
     Raises
     ------
@@ -141,13 +144,13 @@ def set_precision(precision: Precision) -> None:
         if it is none of these
     """
     if precision not in PRECISIONS:
-        words = " or ".join(repr(word) for word in PRECISIONS)
-        raise InvalidArgument(f"precision is {precision!r}; it must be {words}")
+        words = ", ".join(repr(word) for word in PRECISIONS)
+        raise InvalidArgument(f"precision is {precision!r}; it must be one of {words}")
     _native.set_precision(PRECISIONS.index(precision))
 
 
 def get_precision() -> Precision:
-    """What `cnnlens.set_precision` has set: "highest" or "high"."""
+    """What `cnnlens.set_precision` has set: "auto", "highest" or "high"."""
     return PRECISIONS[_native.precision()]
 
 
