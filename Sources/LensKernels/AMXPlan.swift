@@ -89,7 +89,7 @@ struct AMXPlan: ConvolutionPlan {
 
   /// Floats from one image of the output to the next.
   private static func outputStep(_ spec: CorrelationPlan.Spec) -> Int {
-    spec.pack.groups.reduce(0) { $0 + $1.blocks } * (spec.scatter.map { $0.h * $0.w } ?? spec.gridH * spec.gridW) * 16
+    spec.pack.blocks * (spec.scatter.map { $0.h * $0.w } ?? spec.gridH * spec.gridW) * 16
   }
 
   /// Rows of points cut as evenly as can be (49 = 13 + 12 + 12 + 12), wide runs first: a new width takes a moment.
@@ -169,7 +169,7 @@ struct AMXPlan: ConvolutionPlan {
   }
 
   func run(_ operands: ConvolutionOperands) {
-    let imageGroups = spec.n / imagesAtOnce, outputBlocks = spec.pack.groups.reduce(0) { $0 + $1.blocks }
+    let imageGroups = spec.n / imagesAtOnce, outputBlocks = spec.pack.blocks
     // What is in each slot's window: a thread comes with piece after piece of the work.
     withUnsafeTemporaryAllocation(of: Filling.self, capacity: slots) { fillings in
       fillings.initialize(repeating: Filling(band: -1, pairs: 0..<0))
@@ -191,22 +191,22 @@ struct AMXPlan: ConvolutionPlan {
           }
           for group in spec.pack.groups[chunks[number]] {
             let input = Floats(window) + (group.pairs.lowerBound - pairs.lowerBound) * pairStep
-            let place = place(image * outputBlocks + group.firstBlock, firstRow)
+            let place = spec.place(image * outputBlocks + group.firstBlock, firstRow)
             compute(
               group, band == bands - 1 ? lastRuns : runs, input, isStaged ? staging : operands.output + place, place, operands,
               &product, &ending, &rowsOfTiles)
-            if isStaged { spread(group, staging, image, firstRow, rows, outputBlocks, operands) }
+            guard isStaged else { continue }
+            let blockStep = bandRows * spec.gridW * 16
+            for i in 0..<imagesAtOnce {
+              spec.spread(
+                group, Floats(staging) + i * stagedBlocks * blockStep, blockStep: blockStep, image + i, firstRow..<(firstRow + rows),
+                operands)
+            }
           }
         }
         loops.release()
       }
     }
-  }
-
-  /// Where the first point of a grid row lies in the output.
-  private func place(_ plane: Int, _ row: Int) -> Int {
-    guard let to = spec.scatter else { return (plane * spec.gridH + row) * spec.gridW * 16 }
-    return ((plane * to.h + row * to.step.h + to.first.h) * to.w + to.first.w) * 16
   }
 
   /// A band of one group of lanes, two runs at a time.
@@ -285,25 +285,6 @@ struct AMXPlan: ConvolutionPlan {
             memset(q + inside.upperBound * pixel, 0, (pitch - inside.upperBound) * pixel * 4)
           }
           q += pitch * pixel
-        }
-      }
-    }
-  }
-
-  /// Takes a band from scratch to where it belongs.
-  private func spread(
-    _ group: PackedShape.Group, _ staging: MutableFloats, _ image: Int, _ firstRow: Int, _ rows: Int, _ outputBlocks: Int,
-    _ operands: ConvolutionOperands
-  ) {
-    guard let to = spec.scatter else { return }
-    let blockStep = bandRows * spec.gridW * 16
-    for i in 0..<imagesAtOnce {
-      for block in 0..<group.blocks {
-        for row in 0..<rows {
-          let q = place((image + i) * outputBlocks + group.firstBlock + block, firstRow + row)
-          spec.kernels.scatterVectors(
-            Floats(staging) + ((i * stagedBlocks + block) * blockStep + row * spec.gridW * 16), operands.output + q, to.step.w * 16,
-            spec.gridW, operands.accumulates, operands.gatedBy?.advanced(by: q / 16))
         }
       }
     }

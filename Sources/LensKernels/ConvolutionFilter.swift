@@ -107,6 +107,8 @@ struct PackedShape: Packing {
     }
   }
   var count: Int { groups.last.map { $0.offset + count(of: $0) } ?? 0 }
+  /// Blocks of lanes.
+  var blocks: Int { groups.reduce(0) { $0 + $1.blocks } }
 
   /// Blocked weights with the taps of each input together: planar, in blocks of 16 inputs.
   var byInput: PackedShape {

@@ -6,7 +6,7 @@ import LensTensors
 extension CorrelationPlan {
   func run(_ operands: ConvolutionOperands) {
     guard gridH > 0, gridW > 0 else { return }
-    let perChunk = spec.n * bands, outputBlocks = spec.pack.groups.reduce(0) { $0 + $1.blocks }
+    let perChunk = spec.n * bands, outputBlocks = spec.pack.blocks
     offsets.withUnsafeBufferPointer { offsets in
       let weightOffsets = (offsets.baseAddress ?? noTaps) + weightOffsets
       parallelParts(chunks.count * perChunk, slots) { slot, jobs in
@@ -31,7 +31,10 @@ extension CorrelationPlan {
               compute(
                 group, input, isStaged ? staging : operands.output + place, place, rows, operands, turned, call,
                 offsets.baseAddress ?? noTaps)
-              if isStaged { spread(group, staging, image, firstRow, rows, outputBlocks, operands) }
+              if isStaged {
+                spec.spread(
+                  group, Floats(staging), blockStep: bandRows * gridW * 16, image, firstRow..<(firstRow + rows), operands)
+              }
             }
           }
         }
@@ -39,11 +42,8 @@ extension CorrelationPlan {
     }
   }
 
-  /// Where the first point of a grid row lies in the output.
-  func place(_ plane: Int, _ row: Int) -> Int {
-    guard let to = spec.scatter else { return (plane * gridH + row) * gridW * 16 }
-    return ((plane * to.h + row * to.step.h + to.first.h) * to.w + to.first.w) * 16
-  }
+  /// Where the first point of a row, of the grid as this plan walks over it, lies in the output.
+  func place(_ plane: Int, _ row: Int) -> Int { isInPlace ? (plane * gridH + row) * 16 : spec.place(plane, row) }
 
   /// A band of one group of lanes: pass after pass over the inputs, tile after tile over the pixels.
   private func compute(
@@ -180,20 +180,29 @@ extension CorrelationPlan {
       }
     }
   }
+}
 
-  /// Takes a band from scratch to where it belongs.
-  private func spread(
-    _ group: PackedShape.Group, _ staging: MutableFloats, _ image: Int, _ firstRow: Int, _ rows: Int, _ outputBlocks: Int,
-    _ operands: ConvolutionOperands
+extension CorrelationPlan.Spec {
+  /// Where the first point of a grid row lies in the output.
+  func place(_ plane: Int, _ row: Int) -> Int {
+    guard let to = scatter else { return (plane * gridH + row) * gridW * 16 }
+    return ((plane * to.h + row * to.step.h + to.first.h) * to.w + to.first.w) * 16
+  }
+
+  /// Takes rows of a group of lanes from scratch to where they belong.
+  ///
+  /// - blockStep: floats from one block to the next in scratch
+  func spread(
+    _ group: PackedShape.Group, _ staging: Floats, blockStep: Int, _ image: Int, _ rows: Range<Int>, _ operands: ConvolutionOperands
   ) {
-    guard let to = spec.scatter else { return }
-    let blockStep = bandRows * gridW * 16
+    guard let to = scatter else { return }
+    let first = image * pack.blocks + group.firstBlock
     for block in 0..<group.blocks {
-      for row in 0..<rows {
-        let q = place(image * outputBlocks + group.firstBlock + block, firstRow + row)
-        spec.kernels.scatterVectors(
-          Floats(staging) + (block * blockStep + row * gridW * 16), operands.output + q, to.step.w * 16, gridW, operands.accumulates,
-          operands.gatedBy?.advanced(by: q / 16))
+      for row in rows {
+        let q = place(first + block, row)
+        kernels.scatterVectors(
+          staging + (block * blockStep + (row - rows.lowerBound) * gridW * 16), operands.output + q, to.step.w * 16, gridW,
+          operands.accumulates, operands.gatedBy?.advanced(by: q / 16))
       }
     }
   }

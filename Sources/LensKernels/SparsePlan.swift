@@ -74,7 +74,7 @@ struct SparsePlan: ConvolutionPlan {
     slots = max(1, min(Threads.count, spec.n * self.bands * chunks))
 
     // Every chunk looks at each input, and weights come from far away once for each band.
-    let blocks = Float(groups.reduce(0) { $0 + $1.blocks }), fetching = 6 / Float(max(1, min(points, bandRows * dense.gridW)))
+    let blocks = Float(spec.pack.blocks), fetching = 6 / Float(max(1, min(points, bandRows * dense.gridW)))
     let costs = loops.costs
     limit = (blocks - costs.input * Float(chunks)) / (blocks * (costs.block + fetching) + costs.tile * Float(tiles.count))
     if limit < 0.25 { return nil }
@@ -131,7 +131,7 @@ struct SparsePlan: ConvolutionPlan {
   private func compute(
     _ operands: ConvolutionOperands, _ chunk: Range<Int>, _ image: Int, _ rows: Range<Int>, _ pixels: SparsePixels, _ call: inout TileCall
   ) {
-    let groups = spec.pack.groups, outputBlocks = groups.reduce(0) { $0 + $1.blocks }, epilogue = operands.epilogue
+    let groups = spec.pack.groups, outputBlocks = spec.pack.blocks, epilogue = operands.epilogue
     // In place, all points are one row.
     let (runs, width) = dense.isInPlace ? (1, rows.count) : (rows.count, dense.gridW)
     (call.rows, call.tiles) = (runs, width)

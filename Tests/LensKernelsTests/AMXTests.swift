@@ -57,15 +57,17 @@ import Testing
       g.way = .direct
       let plan = try #require(g.forwardPlan(.blocked, Self.kernels) as? AMXPlan)
       let plane = g.outputH * g.outputW * 16
-      var seen = Set<Int>()
-      for run in plan.runs {
-        #expect(run.points >= 1 && run.points <= 16)
-        for point in 0..<run.points { #expect(seen.insert(run.output + point * 16).inserted) }
+      for (runs, rows) in [(plan.runs, plan.bandRows), (plan.lastRuns, g.outputH - (plan.bands - 1) * plan.bandRows)] {
+        var seen = Set<Int>()
+        for run in runs {
+          #expect(run.points >= 1 && run.points <= 16)
+          for point in 0..<run.points { #expect(seen.insert(run.output + point * 16).inserted) }
+        }
+        let images = (0..<plan.imagesAtOnce).flatMap { image in
+          (0..<rows * g.outputW).map { image * Layout.blocks(g.outputChannels) * plane + $0 * 16 }
+        }
+        #expect(seen == Set(images), "\(g)")
       }
-      let images = (0..<plan.imagesAtOnce).flatMap { image in
-        (0..<plan.bandRows * g.outputW).map { image * Layout.blocks(g.outputChannels) * plane + $0 * 16 }
-      }
-      #expect(seen == Set(images), "\(g)")
     }
   }
 }
