@@ -52,7 +52,7 @@ void native_raise_held(PyObject *self)
 }
 
 /* Called between layers, without the GIL. Takes it now and then to let Python's signal handlers run; what they
- * raise stays set on this thread and is found by native_fail. */
+ * raise stays set on this thread and is found by native_fail, or is held for native_raise_held. */
 static int32_t look_for_signals(void *payload)
 {
     Session *self = payload;
