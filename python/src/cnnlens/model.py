@@ -130,9 +130,9 @@ def set_precision(precision: Precision) -> None:
     precision
         "highest": as floats do. The output of a network differs from that of float64 by 1e-7 to 2e-5 of its norm.
         "high": every float is taken as the sum of two numbers of bfloat16, 16 of 24 binary digits, where the processor
-        multiplies those many times as fast (AMX, from the fourth generation of Xeon on). Networks then take about half
-        the time and differ by 5e-6 to 2e-4: too little to see in a map, too much to compare with another
-        implementation digit by digit. On other processors it changes nothing.
+        multiplies those many times as fast (AMX, from the fourth generation of Xeon on). Most networks
+        then take 0.55 to 0.95 of the time and differ by 5e-6 to 2e-4: too little to see in a map, too much to compare
+        with another implementation digit by digit. On other processors it changes nothing.
         "auto", as at first: "high" for what walks along gradients, that is pictures (`cnnlens.visualize`,
         `cnnlens.deepdream`, ...), `cnnlens.fgsm` and `cnnlens.pgd`; "highest" for whatever is measured.
 
