@@ -107,6 +107,8 @@ public struct Stage: Sendable {
   public var isGate = false
   /// Backward respects `BackwardPass.inputGates`.
   public var closesInputGates = false
+  /// Backward that accumulates leaves alone, gates or not, what it has nothing to add to: most of the input's gradient.
+  public var leavesGaps = false
 
   public var forward: @Sendable (ForwardPass) -> Void
   /// Forward with a sum or a clamp at its end, for stages that can: the addend is the last input.
@@ -142,7 +144,7 @@ public struct Stage: Sendable {
   /// The same with another backward, of which nothing is known.
   func withBackward(replacedBy rule: (Stage) throws -> Stage) rethrows -> Stage {
     var stage = try rule(self)
-    (stage.passes, stage.addsOnce, stage.isGate, stage.closesInputGates) = ([], false, false, false)
+    (stage.passes, stage.addsOnce, stage.isGate, stage.closesInputGates, stage.leavesGaps) = ([], false, false, false, false)
     return stage
   }
 }

@@ -58,16 +58,25 @@ extension Plan {
   /// to see it as it was.
   mutating func closeGates(_ flow: GradientFlow) {
     for index in flow.order where !wrt.contains(index) {
-      guard let last = flow.contributions[index].last, steps[last.step].stage.closesInputGates, steps[last.step].inputs == [index]
-      else { continue }
+      let closing = closers(of: index, flow)
+      guard !closing.isEmpty, closing.allSatisfy({ steps[$0].stage.closesInputGates && steps[$0].inputs == [index] }) else { continue }
       let clamps = steps[index].stage.isGate ? [index] : clampsJoined(by: index, flow)
       guard !clamps.isEmpty else { continue }
-      steps[last.step].gate = index
+      for step in closing { steps[step].gate = index }
       for clamp in clamps {
         steps[clamp].stage.passGradient(steps[clamp].layout.floatCount(of: steps[clamp].stage.output))
         if let output = steps[clamp].turn?.output { steps[clamp].turn!.passGradient(steps[clamp].layout.floatCount(of: output)) }
       }
     }
+  }
+
+  /// The last step to touch every number of a value's gradient, and those behind it that leave gaps: all of them apply the gates, to what
+  /// they touch. Empty where there is no such step.
+  private func closers(of index: Int, _ flow: GradientFlow) -> [Int] {
+    let contributions = flow.contributions[index].map(\.step)
+    if let last = contributions.lastIndex(where: { !steps[$0].stage.leavesGaps }) { return Array(contributions[last...]) }
+    // The first to write a gradient fills its gaps with zeros.
+    return seeds.contains(index) || flow.isThere(index) ? [] : contributions
   }
 
   /// The inputs of a concatenation, if all are clamps that nothing else goes back through.

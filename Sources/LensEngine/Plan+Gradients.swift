@@ -44,12 +44,19 @@ struct GradientFlow {
     for index in plan.seeds { isSeeded[index] = true }
     contributions = [[Port]](repeating: [], count: steps.count)
     goesBack = [Bool](repeating: false, count: steps.count)
-    for index in steps.indices.reversed() where isSeeded[index] && steps[index].stage.backward != nil {
+    // Those that would write mostly zeros wait until others have begun the gradient, which they then touch in few places.
+    var waiting: [Int: [Int]] = [:]  // by the value whose gradient it is
+    for index in steps.indices.reversed() {
+      order += waiting[index] ?? []
+      guard isSeeded[index], steps[index].stage.backward != nil else { continue }
+      for input in steps[index].inputs where needsGradient[input] { (isSeeded[input], goesBack[index]) = (true, true) }
+      guard goesBack[index] else { continue }
+      if steps[index].stage.leavesGaps { waiting[steps[index].inputs[0], default: []].append(index) } else { order.append(index) }
+    }
+    for index in order {
       for (position, input) in steps[index].inputs.enumerated() where needsGradient[input] {
-        (isSeeded[input], goesBack[index]) = (true, true)
         contributions[input].append(Port(index, position))
       }
-      if goesBack[index] { order.append(index) }
     }
     (self.needsGradient, self.isSeeded) = (needsGradient, isSeeded)
     lender = [Port?](repeating: nil, count: steps.count)

@@ -175,26 +175,26 @@ extension Plan {
 
   private mutating func placeAuxiliaries() {
     let backwardTime = Dictionary(uniqueKeysWithValues: backwardOrder.enumerated().map { ($1, objectiveTime + 1 + $0) })
-    var gating: [Int: Int] = [:], places: [Int: (host: Int, offset: Int)] = [:]
-    for reader in backwardOrder {
-      guard let gate = steps[reader].gate else { continue }
-      gating[gate] = reader
+    let readers = Dictionary(grouping: backwardOrder.filter { steps[$0].gate != nil }) { steps[$0].gate! }
+    var gating: [Int: [Int]] = [:], places: [Int: (host: Int, offset: Int)] = [:]
+    for (gate, readers) in readers.sorted(by: { $0.key > $1.key }) {
+      gating[gate] = readers
       // The bits of a concatenation of clamps are theirs, one after the other.
       let step = steps[gate], parts = step.stage.parts
       guard !step.stage.isGate else { continue }
-      let count = (step.layout.floatCount(of: step.shape) + 31) / 32, time = backwardTime[reader]!
-      let slot = addSlot(step.name, .auxiliary, count, alive: time...time)
-      steps[reader].backward.inputGates = slot
-      for (input, part) in zip(step.inputs, parts) { (gating[input], places[input]) = (reader, (slot, part / 32)) }
+      let count = (step.layout.floatCount(of: step.shape) + 31) / 32, times = readers.map { backwardTime[$0]! }
+      let slot = addSlot(step.name, .auxiliary, count, alive: times.min()!...times.max()!)
+      for reader in readers { steps[reader].backward.inputGates = slot }
+      for (input, part) in zip(step.inputs, parts) { (gating[input], places[input]) = (readers, (slot, part / 32)) }
     }
     for (time, index) in forwardOrder.enumerated() {
       let stage = steps[index].stage, name = steps[index].name
-      if stage.auxiliaryCount > 0, let last = backwardTime[gating[index] ?? index] {
+      if stage.auxiliaryCount > 0, let last = (gating[index] ?? [index]).compactMap({ backwardTime[$0] }).max() {
         let slot = addSlot(name, .auxiliary, stage.auxiliaryCount, alive: time...last)
         steps[index].forward.auxiliary = slot
         steps[index].backward.auxiliary = slot
         slots[slot].place = places[index]
-        if let reader = gating[index], places[index] == nil { steps[reader].backward.inputGates = slot }
+        if places[index] == nil { for reader in gating[index] ?? [] { steps[reader].backward.inputGates = slot } }
       }
       let scratchCount = steps[steps[index].call?.producer ?? index].stage.scratchCount
       if scratchCount > 0 { steps[index].forward.scratch = addSlot(name, .scratch, scratchCount, alive: time...time) }

@@ -48,6 +48,7 @@ struct AMXPlan: ConvolutionPlan {
   let slots: Int
 
   var packing: any Packing { spec.pack }
+  var isEmpty: Bool { spec.isEmpty }
   var scratchCount: Int { slots * (windowCount + stagedCount) }
   /// Floats of a pixel, of a pair's pixels of an image.
   private static let pixel = 32

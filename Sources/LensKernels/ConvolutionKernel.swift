@@ -17,6 +17,9 @@ public final class ConvolutionKernel: Sendable {
   public var forwardScratchCount: Int { forwardPlan.scratchCount }
   public var inputGradientScratchCount: Int { gradientPlans.map(\.scratchCount).max() ?? 0 }
 
+  /// Whether some pixels of the input meet no tap, and `inputGradient` that accumulates leaves them as they are.
+  public var leavesGaps: Bool { gradientPlans.contains { $0.isEmpty } }
+
   private let kernels: KernelTable
   private let forwardPlan: any ConvolutionPlan
   private let gradientPlans: [any ConvolutionPlan]
@@ -77,7 +80,8 @@ public final class ConvolutionKernel: Sendable {
   /// - Parameters:
   ///   - outputGradient: in `outputLayout`
   ///   - inputGradient: in `inputLayout`; added to if `accumulates`
-  ///   - gates: in `inputLayout`, which is blocked; what `inputGradient` then has becomes 0 where a bit is not set
+  ///   - gates: in `inputLayout`, which is blocked; what `inputGradient` then has becomes 0 where a bit is not set, but for the pixels
+  ///     that it leaves as they are
   ///   - scratch: `inputGradientScratchCount` floats
   public func inputGradient(
     outputGradient: Floats, inputGradient: MutableFloats, accumulates: Bool = false, gates: Gates? = nil, scratch: MutableFloats
@@ -86,7 +90,7 @@ public final class ConvolutionKernel: Sendable {
     guard let weights = try? packedGradientWeights() else {
       fatalError("out of memory for the weights of a \(geometry.filterShape) convolution")
     }
-    for (plan, weights) in zip(gradientPlans, weights) {
+    for (plan, weights) in zip(gradientPlans, weights) where !(accumulates && plan.isEmpty) {
       plan.run(
         .init(
           input: outputGradient, weights: Floats(weights.base), bias: nil, zeros: Floats(zeros.base),

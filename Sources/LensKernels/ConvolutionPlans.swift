@@ -8,7 +8,13 @@ protocol ConvolutionPlan: Sendable {
   var packing: any Packing { get }
   /// Floats of scratch.
   var scratchCount: Int { get }
+  /// Nothing is multiplied: all outputs are zero.
+  var isEmpty: Bool { get }
   func run(_ operands: ConvolutionOperands)
+}
+
+extension ConvolutionPlan {
+  var isEmpty: Bool { false }
 }
 
 /// What one run of a plan is given.

@@ -19,14 +19,14 @@ extension CorrelationPlan {
             let (number, rest) = goesByBands ? (job % chunks.count, job / chunks.count) : (job / perChunk, job % perChunk)
             let chunk = chunks[number], inputs = chunkInputs[number], image = rest / bands, band = rest % bands
             let firstRow = band * bandRows, rows = min(bandRows, gridH - firstRow)
-            if !isInPlace && copied != (image, band, inputs) {
+            if !readsInPlace && copied != (image, band, inputs) {
               copy(operands.input, image, firstRow, inputs, to: window)
               copied = (image, band, inputs)
             }
-            let inPlace = operands.input + (image * spec.inputs * spec.inputH * spec.inputW * 16 + firstRow * 16)
+            let inPlace = operands.input + (image * spec.inputs * spec.inputH * spec.inputW + firstRow * gridW) * 16
             for group in spec.pack.groups[chunk] {
               let input =
-                isInPlace ? inPlace + group.firstInput * inputStep : Floats(window) + (group.firstInput - inputs.lowerBound) * inputStep
+                readsInPlace ? inPlace + group.firstInput * inputStep : Floats(window) + (group.firstInput - inputs.lowerBound) * inputStep
               let place = place(image * outputBlocks + group.firstBlock, firstRow)
               compute(
                 group, input, isStaged ? staging : operands.output + place, place, rows, operands, turned, call,
@@ -43,7 +43,7 @@ extension CorrelationPlan {
   }
 
   /// Where the first point of a row, of the grid as this plan walks over it, lies in the output.
-  func place(_ plane: Int, _ row: Int) -> Int { isInPlace ? (plane * gridH + row) * 16 : spec.place(plane, row) }
+  func place(_ plane: Int, _ row: Int) -> Int { isOneColumn ? (plane * gridH + row) * 16 : spec.place(plane, row) }
 
   /// A band of one group of lanes: pass after pass over the inputs, tile after tile over the pixels.
   private func compute(
@@ -51,9 +51,9 @@ extension CorrelationPlan {
     _ turned: MutableFloats, _ call: UnsafeMutablePointer<TileCall>, _ offsets: UnsafePointer<Int>
   ) {
     let taps = spec.rows.count * spec.columns.count
-    let isFlat = isInPlace || (window.pitch == gridW && !isStrided)
+    let pixel = spec.kind == .planar ? 1 : 16, inputPitch = (readsInPlace ? gridW : window.pitch) * pixel
+    let isFlat = inputPitch == gridW * pixel && !isStrided
     let runs = isFlat ? 1 : rows, width = isFlat ? rows * gridW : gridW
-    let inputPitch = (isInPlace ? 1 : window.pitch) * (spec.kind == .planar ? 1 : 16)
     var outputPitch = gridW * 16
     call.pointee.blockStep = (isStaged ? bandRows : gridH) * gridW * 16
     if isStrided, let to = spec.scatter {
@@ -68,7 +68,6 @@ extension CorrelationPlan {
     // As even as can be: 14 = 5 + 5 + 4 rather than 6 + 6 + 2.
     let tiles = (width + most - 1) / most, narrow = width / tiles, wideTiles = width - tiles * narrow
     let narrowTile = tile(group.blocks, narrow), wideTile = wideTiles > 0 ? tile(group.blocks, narrow + 1) : narrowTile
-    let pixel = spec.kind == .planar ? 1 : 16
     let weightsPerInput = taps * 16 * group.blocks * (spec.kind == .blocked ? 16 : 1)
     call.pointee.depth = spec.kind == .blocked ? 16 : 1
     call.pointee.depthStep = 0

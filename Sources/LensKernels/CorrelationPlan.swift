@@ -25,6 +25,9 @@ struct CorrelationPlan: ConvolutionPlan {
     /// The forward pass's, if the weights of `pack` are not kept but made of it, a pass at a time.
     var forwardPack: PackedShape?
     var kernels: KernelTable
+
+    /// No tap, no product: zeros.
+    var isEmpty: Bool { rows.isEmpty || columns.isEmpty }
   }
 
   /// Grid point (y, x) is the pixel (y·step.h + first.h, x·step.w + first.w) of an output of h × w.
@@ -43,9 +46,11 @@ struct CorrelationPlan: ConvolutionPlan {
   /// Jobs go band after band where weights are few: a thread then reads the rows that it wrote of the layer before. Else chunk after
   /// chunk, with weights that stay near.
   var goesByBands: Bool { spec.pack.count <= CorrelationPlan.nearWeights }
-  /// The grid as this plan walks over it: in place, all points are rows of one.
+  /// The grid as this plan walks over it: where it is the output's own as well, all points are rows of one.
   let gridH, gridW: Int
-  let isInPlace: Bool
+  let isOneColumn: Bool
+  /// The grid is the input's own and has one tap: nothing is copied.
+  let readsInPlace: Bool
   /// Grid points are `step` pixels apart in the output, and are written there.
   let isStrided: Bool
   /// A band is computed in scratch, from where its points are scattered.
@@ -62,22 +67,25 @@ struct CorrelationPlan: ConvolutionPlan {
   let slots: Int
 
   var scratchCount: Int { slots * slotCount }
+  var isEmpty: Bool { spec.isEmpty }
   var packing: any Packing { spec.forwardPack ?? spec.pack }
   /// Floats from one input plane to the next, where the tiles read.
-  var inputStep: Int { isInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * (spec.kind == .planar ? 1 : 16) }
+  var inputStep: Int { readsInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * (spec.kind == .planar ? 1 : 16) }
 
   init(_ spec: Spec) {
-    let isInPlace =
-      spec.kind == .blocked && spec.scatter == nil && spec.rows == [0] && spec.columns == [0] && spec.step == .init(1)
+    let readsInPlace =
+      spec.kind == .blocked && spec.rows == [0] && spec.columns == [0] && spec.step == .init(1)
       && spec.gridH == spec.inputH && spec.gridW == spec.inputW
-    let gridH = isInPlace ? spec.gridH * spec.gridW : spec.gridH, gridW = isInPlace ? 1 : spec.gridW
-    (self.spec, self.isInPlace, self.gridH, self.gridW) = (spec, isInPlace, gridH, gridW)
+    let isOneColumn = readsInPlace && spec.scatter == nil
+    let gridH = isOneColumn ? spec.gridH * spec.gridW : spec.gridH, gridW = isOneColumn ? 1 : spec.gridW
+    (self.spec, self.gridH, self.gridW) = (spec, gridH, gridW)
+    (self.isOneColumn, self.readsInPlace) = (isOneColumn, readsInPlace)
     // Narrow grids are better off with all rows of a band as one run of tiles.
     isStrided = spec.scatter != nil && gridW >= 12
     let groups = spec.pack.groups, taps = spec.rows.count * spec.columns.count, unit = spec.kind == .planar ? 1 : 16
     let largest = groups.map(\.blocks).max() ?? 1
 
-    let (chunkCount, bandCount) = CorrelationPlan.cut(spec, gridH, gridW, isInPlace)
+    let (chunkCount, bandCount) = CorrelationPlan.cut(spec, gridH, gridW, readsInPlace)
     bandRows = max(1, (gridH + bandCount - 1) / bandCount)
     bands = (gridH + bandRows - 1) / bandRows
     chunks = CorrelationPlan.split(groups.count, chunkCount)
@@ -85,13 +93,13 @@ struct CorrelationPlan: ConvolutionPlan {
 
     let window = Window(spec, bandRows: bandRows)
     self.window = window
-    windowCount = isInPlace ? 0 : (chunkInputs.map(\.count).max() ?? 0) * window.planeCount * unit
+    windowCount = readsInPlace ? 0 : (chunkInputs.map(\.count).max() ?? 0) * window.planeCount * unit
     stagedCount = spec.scatter == nil || isStrided ? 0 : largest * 16 * bandRows * gridW
     slots = max(1, min(Threads.count, chunks.count * bands * spec.n))
 
-    let inputStep = isInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * unit
+    let inputStep = readsInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * unit
     let inputOffsets = (0..<(spec.kind == .depthwise ? 1 : groups.map(\.inputs).max() ?? 0)).flatMap { input in
-      isInPlace ? [input * inputStep] : window.offsets.map { input * inputStep + $0 * unit }
+      readsInPlace ? [input * inputStep] : window.offsets.map { input * inputStep + $0 * unit }
     }
     weightOffsets = inputOffsets.count
     offsets = inputOffsets + (spec.kind == .depthwise ? (0..<taps).map { $0 * 16 } : [])
@@ -108,7 +116,7 @@ struct CorrelationPlan: ConvolutionPlan {
   private static let nearWeights = 64 << 10
 
   /// Into how many chunks of lanes and bands of rows the work is cut. The results do not depend on it.
-  private static func cut(_ spec: Spec, _ gridH: Int, _ gridW: Int, _ isInPlace: Bool) -> (chunks: Int, bands: Int) {
+  private static func cut(_ spec: Spec, _ gridH: Int, _ gridW: Int, _ readsInPlace: Bool) -> (chunks: Int, bands: Int) {
     // What a job keeps in the second cache beside weights: some rows of the input. Depthwise: in the first.
     let inputCount = spec.kind == .depthwise ? 6 << 10 : 120 << 10
     let groups = spec.pack.groups, unit = spec.kind == .planar ? 1 : 16
@@ -117,7 +125,7 @@ struct CorrelationPlan: ConvolutionPlan {
     func rows() -> Int { (gridH + bands - 1) / bands }
     func floats() -> Int {
       let inputs = split(groups.count, chunks).map { CorrelationPlan.inputs(of: groups[$0]).count }.max() ?? 1
-      return inputs * (isInPlace ? rows() * 16 : Window(spec, bandRows: rows()).planeCount * unit)
+      return inputs * (readsInPlace ? rows() * gridW * 16 : Window(spec, bandRows: rows()).planeCount * unit)
     }
     while bands < gridH && floats() > inputCount { bands = min(gridH, bands + max(1, bands / 4)) }
     // Enough jobs for all threads, if there is work enough.

@@ -124,7 +124,7 @@ struct SparsePlan: ConvolutionPlan {
   private var plane: Int { spec.inputH * spec.inputW * 16 }
   private var pixelStep: Int { spec.step.w * 16 }
   private func place(_ image: Int, _ row: Int) -> Int {
-    image * spec.inputs * plane + (dense.isInPlace ? row * 16 : ((row * spec.step.h + spec.rows[0]) * spec.inputW + spec.columns[0]) * 16)
+    image * spec.inputs * plane + (dense.isOneColumn ? row * 16 : ((row * spec.step.h + spec.rows[0]) * spec.inputW + spec.columns[0]) * 16)
   }
 
   /// A band of some lanes of an image: pass after pass over the inputs.
@@ -133,7 +133,7 @@ struct SparsePlan: ConvolutionPlan {
   ) {
     let groups = spec.pack.groups, outputBlocks = spec.pack.blocks, epilogue = operands.epilogue
     // In place, all points are one row.
-    let (runs, width) = dense.isInPlace ? (1, rows.count) : (rows.count, dense.gridW)
+    let (runs, width) = dense.isOneColumn ? (1, rows.count) : (rows.count, dense.gridW)
     (call.rows, call.tiles) = (runs, width)
     (call.pixelStep, call.blockStep, call.rowStep) = (16, dense.gridH * dense.gridW * 16, dense.gridW * 16)
     if let to = spec.scatter { (call.pixelStep, call.blockStep, call.rowStep) = (to.step.w * 16, to.h * to.w * 16, to.step.h * to.w * 16) }

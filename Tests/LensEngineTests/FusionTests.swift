@@ -57,6 +57,39 @@ private func residualNetwork() throws -> Network {
     }
   }
 
+  /// A 1×1 kernel of stride 2 would begin the gradient with three quarters of zeros. It waits until the other branch has begun it, and
+  /// then touches a quarter; so both apply the gates.
+  @Test func stridedShortcutsAddToWhatTheOtherBranchBegan() throws {
+    var random = Random(seed: 8)
+    let narrow = Convolution(weights: .normal([16, 16, 1, 1], deviation: 0.3, using: &random), bias: nil)
+    let body = Convolution(
+      weights: .normal([32, 16, 3, 3], deviation: 0.2, using: &random), bias: nil, strides: [2, 2], padding: [1, 1, 1, 1])
+    let shortcut = Convolution(weights: .normal([32, 16, 1, 1], deviation: 0.3, using: &random), bias: nil, strides: [2, 2])
+    let network = Network(
+      try BuiltSource([[-1, 16, 12, 9]]) { shapes in
+        var graph = Graph()
+        let relu = try graph.add(ReLU(), [try graph.add(narrow, [graph.addInput("x", shapes[0])], named: "stem")], named: "relu")
+        let deep = try graph.add(body, [try graph.add(narrow, [relu], named: "narrow")], named: "body")
+        let sum = try graph.add(Binary(.add), [deep, try graph.add(shortcut, [relu], named: "shortcut")], named: "sum")
+        graph.outputs = [try graph.add(ReLU(), [sum], named: "out")]
+        return graph
+      }, name: "strided")
+    let session = Session(network), image = Tensor.normal([2, 16, 12, 9], using: &random)
+    let plan = try session.plan(inputs: [image.shape], of: .half(.output), wrt: [.input])
+    let backward = plan.description.split(separator: "\n").drop { !$0.hasPrefix("backward") }.map(String.init)
+    let order = ["body", "narrow", "shortcut"].map { name in backward.firstIndex { $0.hasPrefix("  \(name)  ") }! }
+    #expect(order == order.sorted())
+    for index in order[1...] { #expect(backward[index].contains("gated by relu"), "\(backward[index])") }
+
+    let together = try session.gradient(of: .half(.output), at: [image]).gradients[0]
+    #expect(try session.gradient(of: .half(.output), at: [image], wrt: ["relu", .input]).gradients[1].values == together.values)
+
+    let way = Tensor.normal(image.shape, deviation: 1e-3, using: &random)
+    func score(_ x: Tensor) throws -> Double { try session.gradient(of: .half(.output), at: [x]).scores.reduce(0) { $0 + Double($1) } }
+    let slope = zip(together.values, way.values).reduce(0) { $0 + Double($1.0 * $1.1) }
+    #expect(abs(try score(image + way) - score(image - way) - 2 * slope) < 0.01 * abs(2 * slope))
+  }
+
   @Test func normalizationsBecomePartOfTheConvolutionBeforeThem() throws {
     var random = Random(seed: 22)
     let depthwise = Convolution(weights: .normal([20, 1, 3, 3], using: &random), bias: nil, padding: [1, 1, 1, 1], groups: 20)

@@ -59,9 +59,11 @@ func check(
   error = relativeError(plain(sum, g.inputShape, layout), zip(dx, old).map { $0 + Double($1) })
   guard error < tolerance else { return failure("accumulated gradient", error) }
 
-  // Gates give the same bits, or 0.
+  // Gates give the same bits, or 0; or nothing at all where no tap reaches and there was something before.
   if layout == .blocked {
     let open = (0..<sum.count).map { _ in random.next() % 2 == 0 }, gates = Bits(open)
+    let isMet = laidOut(Reference.pixelsThatMeetTaps(g), g.inputShape, layout, padding: 1)
+    guard kernel.leavesGaps == (isMet.values.contains(0) && !g.isDepthwise) else { return failure("gaps", 0) }
     for (ungated, accumulates) in [(inputGradient, false), (sum, true)] {
       let gated = laidOut(old, g.inputShape, layout)
       withExtendedLifetime((outputGradient, gated, gates, scratch)) {
@@ -69,7 +71,9 @@ func check(
           outputGradient: outputGradient.base, inputGradient: gated.base, accumulates: accumulates, gates: gates.base,
           scratch: scratch.base)
       }
-      guard gated.values == zip(ungated.values, open).map({ $1 ? $0 : 0 }), gated.isIntact else { return failure("gated gradient", 0) }
+      let isLeft = isMet.values.map { accumulates && kernel.leavesGaps && $0 == 0 }
+      let expected = zip(ungated.values, zip(open, isLeft)).map { $1.0 || $1.1 ? $0 : 0 }
+      guard gated.values == expected, gated.isIntact else { return failure("gated gradient", 0) }
     }
   }
   return nil

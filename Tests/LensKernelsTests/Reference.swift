@@ -22,6 +22,19 @@ enum Reference {
     return dx
   }
 
+  /// 1 where a kernel that stands at a multiple of the stride, inside or outside of the picture, has a tap; else 0.
+  static func pixelsThatMeetTaps(_ g: ConvolutionGeometry) -> [Float] {
+    func meets(_ position: Int, _ kernel: Int, _ stride: Int, _ dilation: Int) -> Bool {
+      (0..<kernel).contains { (position - $0 * dilation) % stride == 0 }
+    }
+    return (0..<g.inputShape.count).map {
+      let y = $0 / g.w % g.h, x = $0 % g.w
+      return meets(y + g.padding.top, g.kernel.h, g.stride.h, g.dilation.h)
+        && meets(x + g.padding.left, g.kernel.w, g.stride.w, g.dilation.w)
+        ? 1 : 0
+    }
+  }
+
   /// Every (input, weight, output) that meet.
   private static func visit(_ g: ConvolutionGeometry, _ body: (Int, Int, Int) -> Void) {
     let perGroup = g.inputChannels / g.groups, outputsPerGroup = g.outputChannels / g.groups

@@ -70,6 +70,7 @@ public struct Convolution: Operator {
         scratch: pass.scratch)
     }
     stage.closesInputGates = layouts.inputs[0] == .blocked
+    stage.leavesGaps = kernel.leavesGaps
     stage.ending = { (ending: Ending) in
       { (pass: ForwardPass) in
         let residual = ending.adds ? pass.input(pass.inputCount - 1) : nil
