@@ -29,8 +29,8 @@ GRADIENT_FLOORS_OF_BATCHES = {name: 1.7 if floor > 1 else floor for name, floor 
 FORWARD_FLOORS = dict.fromkeys(NETWORKS, 1.0) | {"vgg16": 1.6, "vgg19_512": 1.6}
 #: Two threads over one.
 SCALING_FLOOR = 1.7
-#: Whole routines over Captum, on the faster of its columns.
-ROUTINE_FLOORS = {
+#: Explanations over Captum, on the fastest of its columns.
+EXPLANATION_FLOORS = {
     ("occlusion", "vgg16"): 10.0,
     ("occlusion", "resnet50"): 4.0,
     ("integrated_gradients", "resnet50"): 2.5,
@@ -38,6 +38,9 @@ ROUTINE_FLOORS = {
     ("grad_cam", "resnet50"): 2.0,
     ("feature_ablation", "vgg16"): 5.0,
     ("lime", "resnet50"): 3.0,
+}
+#: Walks over loops in PyTorch as one writes them, in channels_last.
+WALK_FLOORS = {
     ("style", "vgg19_512"): 2.0,
     ("deepdream", "googlenet"): 3.0,
     ("inversion", "vgg16"): 2.0,
@@ -120,9 +123,10 @@ def _scaling(results: Results) -> Iterator[Bar]:
 
 
 def _routines(results: Results) -> Iterator[Bar]:
-    rivals = tuple(name for name in PYTORCH if COLUMNS[name].has_routines)
-    for (routine, network), floor in ROUTINE_FLOORS.items():
-        yield from _ratio(results, network, 1, routine, rivals, floor)
+    captum = tuple(name for name in PYTORCH if COLUMNS[name].has_routines)
+    for floors, rivals in ((EXPLANATION_FLOORS, captum), (WALK_FLOORS, ("channels_last",))):
+        for (routine, network), floor in floors.items():
+            yield from _ratio(results, network, 1, routine, rivals, floor)
 
 
 def _errors(results: Results) -> Iterator[Bar]:

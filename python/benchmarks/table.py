@@ -71,7 +71,7 @@ def heading(results: Results) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in _distinct_versions(results))
     lines = [
         f"{machine['date']}, {machine['processor']}, {machine['processors']} processors. {versions}. float32, seeded"
-        f" random weights. Engines take turns in one run: medians of {settings['rounds']} rounds. `make bench`"
+        f" random weights. Engines take turns in one run: medians of {_rounds(results)}. `make bench`"
         " repeats it. torch.compile is given the BN-folded network in channels_last.",
     ]
     for threads in settings["threads"]:
@@ -90,6 +90,13 @@ def heading(results: Results) -> str:
     return "\n".join(lines)
 
 
+def _rounds(results: Results) -> str:
+    """How many a median is of: a long routine has fewer than were asked for."""
+    counts = [len(row.seconds) for row in results.measurements if row.seconds] or [results.settings["rounds"]]
+    few, many = min(counts), max(counts)
+    return f"{many} rounds" if few == many else f"{few} to {many} rounds"
+
+
 def promises(results: Results) -> str:
     """A row a network, a column a promise; errors have a table of their own."""
     every = bars(results)
@@ -99,7 +106,8 @@ def promises(results: Results) -> str:
     parts = [
         f"{kept} of {len(every)} bars are kept. Cells: measured / promised, {_threads(results.most_threads)}. Gradient:"
         " forward and input gradient over the fastest PyTorch column. Forward: over the faster of ONNX Runtime and"
-        " OpenVINO. Routines: over the faster of Captum's columns."
+        " OpenVINO. Explanations: over the fastest of Captum's columns. Pictures and PGD: over a loop in PyTorch,"
+        " channels_last."
     ]
     cells = {(bar.network, bar.title): bar.text for bar in every if bar.network and bar.pytorch is None}
     titles = list(dict.fromkeys(title for _, title in cells))
@@ -180,8 +188,9 @@ def routines(results: Results) -> str:
             if any(medians):
                 cells = [*map(milliseconds, medians), times(results.ratio(*case, peers))]
                 rows.append([routine.title, NETWORKS[network][0], *cells])
-    titles = [("Captum, " if COLUMNS[name].is_peer else "") + COLUMNS[name].title for name in engines]
-    return grid(["", "network", *titles, "Captum ÷ cnnlens"], rows) if rows else EMPTY
+    titles = [COLUMNS[name].title for name in engines]
+    note = "PyTorch's columns are Captum's explanations, and loops as one writes them for pictures and PGD."
+    return f"{note}\n\n{grid(['', 'network', *titles, 'fastest peer ÷ cnnlens'], rows)}" if rows else EMPTY
 
 
 def costs(results: Results) -> str:

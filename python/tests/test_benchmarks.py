@@ -122,6 +122,18 @@ def test_forward_is_held_against_the_runtimes_only() -> None:
     assert (bar.value, bar.limit, bar.against) == (2.0, 1.6, "openvino")
 
 
+def test_the_table_tells_how_many_rounds_its_medians_are_of() -> None:
+    assert "medians of 2 rounds" in markdown(results(row("cnnlens", 1, 2), row("pytorch", 3, 4)))
+    assert "medians of 1 to 2 rounds" in markdown(results(row("cnnlens", 1, 2), row("pytorch", 3)))
+
+
+@pytest.mark.parametrize(("task", "against"), [("grad_cam", "folded_channels_last"), ("pgd", "channels_last")])
+def test_explanations_are_held_against_the_fastest_and_walks_against_channels_last(task: str, against: str) -> None:
+    times = {"cnnlens": 1, "pytorch": 6, "channels_last": 5, "folded_channels_last": 4}
+    (bar,) = bars(results(*(row(name, t, task=task) for name, t in times.items())))
+    assert (bar.value, bar.against) == (times[against], against)
+
+
 def test_scaling_compares_our_own_threads() -> None:
     (bar,) = bars(results(row("cnnlens", 1.0), row("cnnlens", 1.8, threads=1)))
     assert bar.value == 1.8 and bar.is_kept

@@ -44,7 +44,7 @@ class Column:
 
 COLUMNS = {
     "pytorch": Column("PyTorch eager", "pytorch", has_routines=True),
-    "channels_last": Column("channels_last", "pytorch", {"channels_last": True}),
+    "channels_last": Column("channels_last", "pytorch", {"channels_last": True}, has_routines=True),
     "folded": Column("BN-folded", "pytorch", {"folded": True}),
     "folded_channels_last": Column(
         "BN-folded + channels_last", "pytorch", {"folded": True, "channels_last": True}, has_routines=True
