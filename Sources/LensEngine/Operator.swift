@@ -107,7 +107,7 @@ public struct Stage: Sendable {
   public var isGate = false
   /// Backward respects `BackwardPass.inputGates`.
   public var closesInputGates = false
-  /// Backward that accumulates leaves alone, gates or not, what it has nothing to add to: most of the input's gradient.
+  /// Backward that accumulates leaves alone, gates or not, what it has nothing to add to.
   public var leavesGaps = false
 
   public var forward: @Sendable (ForwardPass) -> Void

@@ -44,7 +44,7 @@ struct GradientFlow {
     for index in plan.seeds { isSeeded[index] = true }
     contributions = [[Port]](repeating: [], count: steps.count)
     goesBack = [Bool](repeating: false, count: steps.count)
-    // Those that would write mostly zeros wait until others have begun the gradient, which they then touch in few places.
+    // Those that would fill gaps with zeros wait until others have begun the gradient, and then touch a part of it.
     var waiting: [Int: [Int]] = [:]  // by the value whose gradient it is
     for index in steps.indices.reversed() {
       order += waiting[index] ?? []

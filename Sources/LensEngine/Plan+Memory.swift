@@ -175,13 +175,12 @@ extension Plan {
 
   private mutating func placeAuxiliaries() {
     let backwardTime = Dictionary(uniqueKeysWithValues: backwardOrder.enumerated().map { ($1, objectiveTime + 1 + $0) })
-    let readers = Dictionary(grouping: backwardOrder.filter { steps[$0].gate != nil }) { steps[$0].gate! }
-    var gating: [Int: [Int]] = [:], places: [Int: (host: Int, offset: Int)] = [:]
-    for (gate, readers) in readers.sorted(by: { $0.key > $1.key }) {
-      gating[gate] = readers
+    // By the clamp, or the concatenation of clamps, who applies its gates.
+    var gating = Dictionary(grouping: backwardOrder.filter { steps[$0].gate != nil }) { steps[$0].gate! }
+    var places: [Int: (host: Int, offset: Int)] = [:]
+    for (gate, readers) in gating.sorted(by: { $0.key > $1.key }) where !steps[gate].stage.isGate {
       // The bits of a concatenation of clamps are theirs, one after the other.
       let step = steps[gate], parts = step.stage.parts
-      guard !step.stage.isGate else { continue }
       let count = (step.layout.floatCount(of: step.shape) + 31) / 32, times = readers.map { backwardTime[$0]! }
       let slot = addSlot(step.name, .auxiliary, count, alive: times.min()!...times.max()!)
       for reader in readers { steps[reader].backward.inputGates = slot }

@@ -132,7 +132,7 @@ struct SparsePlan: ConvolutionPlan {
     _ operands: ConvolutionOperands, _ chunk: Range<Int>, _ image: Int, _ rows: Range<Int>, _ pixels: SparsePixels, _ call: inout TileCall
   ) {
     let groups = spec.pack.groups, outputBlocks = spec.pack.blocks, epilogue = operands.epilogue
-    // In place, all points are one row.
+    // All points of one column are one run.
     let (runs, width) = dense.isOneColumn ? (1, rows.count) : (rows.count, dense.gridW)
     (call.rows, call.tiles) = (runs, width)
     (call.pixelStep, call.blockStep, call.rowStep) = (16, dense.gridH * dense.gridW * 16, dense.gridW * 16)

@@ -224,6 +224,7 @@ def _threads(count: int) -> str:
 
 
 def _distinct_versions(results: Results) -> list[tuple[str, str]]:
-    """PyTorch once, though it has several columns."""
-    names = {"PyTorch" if name in PYTORCH else COLUMNS[name].title: v for name, v in results.versions.items()}
+    """PyTorch and cnnlens once, though they have several columns."""
+    own = dict.fromkeys(PYTORCH, "PyTorch") | {name: "cnnlens" for name in COLUMNS if not COLUMNS[name].is_peer}
+    names = {own.get(name, COLUMNS[name].title): version for name, version in results.versions.items()}
     return list(names.items())
