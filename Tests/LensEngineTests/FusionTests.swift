@@ -90,6 +90,27 @@ private func residualNetwork() throws -> Network {
     #expect(abs(try score(image + way) - score(image - way) - 2 * slope) < 0.01 * abs(2 * slope))
   }
 
+  /// The only step that reads a clamp fills its gaps with zeros and may apply the gates; but not where it adds to the objective's own.
+  @Test func gapsOfAnObjectivesLayerAreGatedByItsClamp() throws {
+    var random = Random(seed: 9)
+    let stem = Convolution(weights: .normal([16, 16, 1, 1], deviation: 0.3, using: &random), bias: nil)
+    let strided = Convolution(weights: .normal([16, 16, 1, 1], deviation: 0.3, using: &random), bias: nil, strides: [2, 2])
+    let session = Session(
+      Network(
+        try BuiltSource([[-1, 16, 8, 7]]) { shapes in
+          var graph = Graph()
+          let relu = try graph.add(ReLU(), [try graph.add(stem, [graph.addInput("x", shapes[0])], named: "stem")], named: "relu")
+          graph.outputs = [try graph.add(strided, [relu], named: "strided")]
+          return graph
+        }, name: "gaps"))
+    let image = Tensor.normal([1, 16, 8, 7], using: &random)
+    let alone = try session.plan(inputs: [image.shape], of: .half(.output), wrt: [.input])
+    #expect(alone.description.contains("gated by relu"))
+    func gradient(_ objective: Objective) throws -> Tensor { try session.gradient(of: objective, at: [image]).gradients[0] }
+    let sum = zip(try gradient(.sum(of: "relu")).values, try gradient(.half(.output)).values).map { Double($0) + Double($1) }
+    expectEqual(try gradient(.sum(of: "relu") + .half(.output)), sum)
+  }
+
   @Test func normalizationsBecomePartOfTheConvolutionBeforeThem() throws {
     var random = Random(seed: 22)
     let depthwise = Convolution(weights: .normal([20, 1, 3, 3], using: &random), bias: nil, padding: [1, 1, 1, 1], groups: 20)

@@ -262,14 +262,3 @@ private func randomConcatenations(_ seed: UInt64) throws -> (network: Network, l
     zip(a.values, b.values).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN }
   }
 }
-
-extension Objective {
-  /// Its derivative is not 0 where a clamp's output is.
-  fileprivate static func sum(of layer: Layer) -> Objective {
-    Objective("the sum of \(layer)", at: [layer]) { activations, seeds in
-      let view = activations[layer]
-      seeds.add(at: layer) { g, weight in for i in 0..<view.shape.count { g[i] += weight } }
-      return Value(scores: (0..<view.shape[0]).map { n in (0..<view.stride).reduce(Float(0)) { $0 + view.image(n)[$1] } })
-    }
-  }
-}

@@ -13,7 +13,7 @@ import Testing
   static let conserving: [RelevanceRule] = all.filter { $0 != .alphaBeta(alpha: 2) && $0 != .epsilon(0.5) }
 
   private func relevance(
-    _ network: Network, _ image: Tensor, _ rules: RelevanceRules, wrt: [Layer] = [.input], of objective: Objective = .values(.output)
+    _ network: Network, _ image: Tensor, _ rules: RelevanceRules, wrt: [Layer] = [.input], of objective: Objective = .sum(of: .output)
   ) throws -> GradientResult {
     try Session(network).gradient(of: objective, at: [image], wrt: wrt, rules: .relevance(rules))
   }
@@ -288,8 +288,8 @@ import Testing
     literal.isLiteral = true
     let map = RuleMap.relevance(throughout(rule))
     let wrt: [Layer] = [.input, "pool", "all"]
-    let a = try planned.gradient(of: .values(.output), at: [image], wrt: wrt, rules: map)
-    let b = try literal.gradient(of: .values(.output), at: [image], wrt: wrt, rules: map)
+    let a = try planned.gradient(of: .sum(of: .output), at: [image], wrt: wrt, rules: map)
+    let b = try literal.gradient(of: .sum(of: .output), at: [image], wrt: wrt, rules: map)
     #expect(a.gradients.map(\.values) == b.gradients.map(\.values))
   }
 }
@@ -297,15 +297,6 @@ import Testing
 private func length(_ values: [Float]) -> Float { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 
 extension Objective {
-  /// The sum of a layer's values.
-  fileprivate static func values(_ layer: Layer) -> Objective {
-    Objective("values of \(layer)", at: [layer]) { activations, seeds in
-      let view = activations[layer]
-      seeds.add(at: layer) { gradient, weight in for i in 0..<view.shape.count { gradient[i] += weight } }
-      return Value(scores: (0..<activations.imageCount).map { n in (0..<view.stride).reduce(0) { $0 + view.image(n)[$1] } })
-    }
-  }
-
   /// One number of the output.
   fileprivate static func unit(_ index: Int) -> Objective {
     Objective("unit \(index)", at: [.output]) { activations, seeds in

@@ -194,6 +194,15 @@ private func diamond(_ shape: [Int]) throws -> Network {
 }
 
 extension Objective {
+  /// The sum of a layer's values: its derivative is not 0 where a clamp's output is.
+  static func sum(of layer: Layer) -> Objective {
+    Objective("the sum of \(layer)", at: [layer]) { activations, seeds in
+      let view = activations[layer]
+      seeds.add(at: layer) { g, weight in for i in 0..<view.shape.count { g[i] += weight } }
+      return Value(scores: (0..<view.shape[0]).map { n in (0..<view.stride).reduce(Float(0)) { $0 + view.image(n)[$1] } })
+    }
+  }
+
   /// Half the sum of squares.
   static func half(_ layer: Layer) -> Objective {
     Objective("half the squares of \(layer)", at: [layer]) { activations, seeds in
