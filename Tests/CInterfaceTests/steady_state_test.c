@@ -111,7 +111,7 @@ int main(int argc, char **argv)
     }
     picture.data = malloc(sizeof(float) * (size_t)pixels);
     for (pixel = 0; pixel < pixels; pixel++)
-        picture.data[pixel] = (float)(pixel * 37 % 101) / 101.0f;
+        picture.data[pixel] = (float)(pixel * 37 % 101) / 255.0f;
     out = picture;
     out.data = malloc(sizeof(float) * (size_t)pixels);
 
@@ -146,6 +146,23 @@ int main(int argc, char **argv)
         (options.octaves = 1, options.steps = STEPS, options.jitter = 4, options.progress = watch,
          options.payload = &it);
         judge("dream", cnnlens_deepdream(&out, session, &picture, objective, &options), &it);
+    }
+    for (int optimizer = CNNLENS_OPTIMIZER_ADAM; optimizer <= CNNLENS_OPTIMIZER_LBFGS; optimizer++) {
+        cnnlens_style_transfer_options options = CNNLENS_STYLE_TRANSFER_OPTIONS_INIT;
+        const char *first = cnnlens_model_layer_name(model, 0);
+        tally it = { 0, 0, 0 };
+        (options.optimizer = optimizer, options.steps = STEPS, options.progress = watch, options.payload = &it);
+        (options.content_layers = options.style_layers = &first);
+        (options.content_layer_count = options.style_layer_count = 1);
+        judge("style", cnnlens_style_transfer(&out, session, &picture, &picture, 1, &options), &it);
+    }
+    for (int norm = CNNLENS_NORM_MAXIMUM; norm <= CNNLENS_NORM_ABSOLUTE; norm++) {
+        cnnlens_attack_goal goal = CNNLENS_ATTACK_GOAL_INIT;
+        cnnlens_pgd_options options = CNNLENS_PGD_OPTIONS_INIT;
+        tally it = { 0, 0, 0 };
+        (goal.progress = watch, goal.payload = &it, options.norm = norm, options.steps = STEPS);
+        (options.momentum = norm / 2.0, goal.levels = norm == CNNLENS_NORM_MAXIMUM ? 255 : 0);
+        judge("PGD", cnnlens_pgd(&out, session, &picture, &goal, &options), &it);
     }
     cnnlens_objective_free(objective);
     cnnlens_session_free(session);

@@ -21,13 +21,18 @@ struct Allowed {
   /// What can be handed back for `x`, which itself need not lie on the lattice.
   func picture(_ x: Tensor) -> Tensor {
     var result = x
-    project(&result)
-    guard levels > 0 else { return result }
+    settle(&result)
+    return result
+  }
+
+  /// Makes of `x` what can be handed back.
+  func settle(_ x: inout Tensor) {
+    project(&x)
+    guard levels > 0 else { return }
     let images = x.shape.n, count = x.count / max(images, 1)
     ball.center.withPointer { c in
-      result.withMutablePointer { y in for n in 0..<images { round(y + n * count, c + n * count, count) } }
+      x.withMutablePointer { y in for n in 0..<images { round(y + n * count, c + n * count, count) } }
     }
-    return result
   }
 
   /// Changes become whole numbers of levels, the nearest ones that stay in the ball.

@@ -51,6 +51,8 @@ final class Victim {
   private(set) var isStopped = false
   /// The class scores of the originals; empty where they were not asked for.
   private(set) var originalScores: [[Float]] = []
+  /// What the last step's gradient and scores stand in, for the next one's.
+  private var slope = Tensor.empty, logits = Tensor.empty
 
   var imageCount: Int { original.shape.n }
 
@@ -143,8 +145,17 @@ final class Victim {
 
   func gradient(of objective: Objective, at pictures: Tensor) throws -> (gradient: Tensor, scores: [[Float]]) {
     queries += 1
-    let result = try session.gradient(of: objective, at: [pictures], activations: [.logits])
-    return (result.gradients[0], try Victim.rows(result.activations[0], pictures.shape.n))
+    if slope.shape == pictures.shape {
+      try slope.withMutablePointer { gradient in
+        try logits.withMutablePointer { logits in
+          _ = try session.gradient(of: objective, at: [pictures], activations: [.logits], into: [gradient, logits])
+        }
+      }
+    } else {
+      let result = try session.gradient(of: objective, at: [pictures], activations: [.logits])
+      (slope, logits) = (result.gradients[0], result.activations[0])
+    }
+    return (slope, try Victim.rows(logits, pictures.shape.n))
   }
 
   /// Pictures that were shown past `scores` and `gradient`.

@@ -29,7 +29,8 @@ public func fool(
       guard probability < confidence, victim.goesOn(after: index, of: steps, 1 - probability) else { break }
       x.move(along: gradient, by: step, .euclidean)
       allowed.project(&x)
-      seen = allowed.picture(x)
+      seen.copy(x)
+      allowed.settle(&seen)
     }
     return seen
   }

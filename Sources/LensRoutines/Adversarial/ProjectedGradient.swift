@@ -26,7 +26,7 @@ public func pgd(
   return try handingBack(session, goal) { goal in
     let victim = try Victim(session, image, goal, seesOriginals: false)
     let allowed = Allowed(victim, norm, radius: epsilon)
-    var x = image, velocity = Tensor(image.shape), best = image, isFound = [Bool](repeating: false, count: image.shape.n)
+    var x = image, pictures = image, velocity = Tensor(image.shape), best = image, isFound = [Bool](repeating: false, count: image.shape.n)
     if startsRandomly {
       x.moveRandomly(inBallOf: epsilon, norm, seed: goal.seed)
       allowed.project(&x)
@@ -38,7 +38,8 @@ public func pgd(
       }
     }
     for index in 0..<steps {
-      let pictures = allowed.picture(x)
+      pictures.copy(x)
+      allowed.settle(&pictures)
       let (gradient, scores) = try session.walking { try victim.ascent(at: pictures) }
       if index > 0 || startsRandomly { keep(pictures, scores) }
       if momentum > 0 { velocity.decay(momentum, adding: gradient) }

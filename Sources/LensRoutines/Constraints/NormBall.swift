@@ -56,18 +56,21 @@ public struct NormBall: Constraint {
     }
   }
 
-  /// By how much every absolute change shrinks.
-  /// Duchi et al., "Efficient Projections onto the l1-Ball for Learning in High Dimensions", 2008, figure 1.
-  private func simplexThreshold(_ x: UnsafeMutablePointer<Float>, _ c: UnsafePointer<Float>, _ count: Int) -> Double {
-    let sizes = (0..<count).map { abs(Double(x[$0]) - Double(c[$0])) }.sorted(by: >)
-    var sum = 0.0, threshold = 0.0
-    for (j, size) in sizes.enumerated() {
-      sum += size
-      let candidate = (sum - radius) / Double(j + 1)
-      guard size > candidate else { break }
-      threshold = candidate
+  /// By how much every absolute change shrinks, so that what is left of them adds up to the radius: Newton's steps from 0, which
+  /// fall short of it until they meet it. Michelot, "A Finite Algorithm for Finding the Projection of a Point onto the
+  /// Canonical Simplex of R^n", 1986.
+  private func simplexThreshold(_ x: UnsafePointer<Float>, _ c: UnsafePointer<Float>, _ count: Int) -> Double {
+    var threshold = 0.0
+    while true {
+      var sum = 0.0, larger = 0
+      for i in 0..<count {
+        let size = abs(Double(x[i]) - Double(c[i]))
+        if size > threshold { (sum, larger) = (sum + size, larger + 1) }
+      }
+      let next = larger > 0 ? (sum - radius) / Double(larger) : threshold
+      guard next > threshold else { return threshold }
+      threshold = next
     }
-    return max(threshold, 0)
   }
 }
 
