@@ -710,6 +710,35 @@ CNNLENS_API cnnlens_status cnnlens_kernel_shap(cnnlens_array *out, cnnlens_sessi
 CNNLENS_API cnnlens_status cnnlens_shapley(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
                                            const cnnlens_objective *objective, const cnnlens_segment_options *options);
 
+/* ---- Is a map right? -------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint32_t struct_size;         /* sizeof(cnnlens_curve_options) */
+    int32_t fill;                 /* CNNLENS_FILL_*; default a number for deletion, the blur for insertion */
+    const cnnlens_array *map;     /* N x H x W, must be given: where it is large, pixels change first */
+    int64_t steps;                /* how many times pixels change; default 50, no more than there are pixels */
+    const cnnlens_array *picture; /* for CNNLENS_FILL_PICTURE: 1 x C x H x W, or one for each image */
+    cnnlens_array *fractions;     /* NULL, or S numbers: gets the part of the pixels that has changed, from 0 to 1 */
+    cnnlens_array *areas;         /* NULL, or N numbers: gets the area under each image's curve */
+    float value;                  /* for CNNLENS_FILL_VALUE, in units of the image; default 0 */
+    int32_t reserved;             /* 0 */
+    cnnlens_progress progress;    /* NULL: none. Called with how many pictures of all are done; its value is 0 */
+    void *payload;
+} cnnlens_curve_options;
+
+#define CNNLENS_DELETION_OPTIONS_INIT                                                                                  \
+    { sizeof(cnnlens_curve_options), CNNLENS_FILL_VALUE, 0, 50, 0, 0, 0, 0.0f, 0, 0, 0 }
+#define CNNLENS_INSERTION_OPTIONS_INIT                                                                                 \
+    { sizeof(cnnlens_curve_options), CNNLENS_FILL_BLUR, 0, 50, 0, 0, 0, 0.0f, 0, 0, 0 }
+
+/* How the objective falls as pixels are hidden, the map's largest first: a small area speaks for the map. out is N x S,
+ * S = min(steps, H x W) + 1; `map` must be given. Petsiuk, Das & Saenko 2018, section 4.2, arXiv:1806.07421 */
+CNNLENS_API cnnlens_status cnnlens_deletion(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                            const cnnlens_objective *objective, const cnnlens_curve_options *options);
+/* How it rises as the pixels of a hidden picture are shown: a large area speaks for the map. */
+CNNLENS_API cnnlens_status cnnlens_insertion(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
+                                             const cnnlens_objective *objective, const cnnlens_curve_options *options);
+
 /* ---- Attacks: `image` is N x C x H x W, out has its shape ------------------------------------------------- */
 
 /* What an attack is to reach, and what its pictures may be; NULL: the defaults. */

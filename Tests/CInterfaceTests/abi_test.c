@@ -50,6 +50,8 @@ static void layout_is_pinned(void)
     CHECK(offsetof(cnnlens_occlusion_options, value) == 40 && offsetof(cnnlens_occlusion_options, progress) == 48);
     CHECK(sizeof(cnnlens_rise_options) == 72 && offsetof(cnnlens_rise_options, picture) == 40);
     CHECK(offsetof(cnnlens_rise_options, value) == 48 && offsetof(cnnlens_rise_options, progress) == 56);
+    CHECK(sizeof(cnnlens_curve_options) == 72 && offsetof(cnnlens_curve_options, map) == 8);
+    CHECK(offsetof(cnnlens_curve_options, fractions) == 32 && offsetof(cnnlens_curve_options, value) == 48);
     CHECK(sizeof(cnnlens_segment_options) == 88 && offsetof(cnnlens_segment_options, segments) == 8);
     CHECK(offsetof(cnnlens_segment_options, samples) == 32 && offsetof(cnnlens_segment_options, value) == 64);
     CHECK(sizeof(cnnlens_lrp_options) == 56 && offsetof(cnnlens_lrp_options, epsilon) == 16);
@@ -170,6 +172,7 @@ static void null_is_an_error_and_no_crash(const cnnlens_model *model)
           cnnlens_deconvnet(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_cam(NULL, NULL, NULL, NULL) < 0 && cnnlens_grad_cam(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_occlusion(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_rise(NULL, NULL, NULL, NULL, NULL) < 0);
+    CHECK(cnnlens_deletion(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_insertion(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_feature_ablation(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_lime(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_kernel_shap(NULL, NULL, NULL, NULL, NULL) < 0 && cnnlens_shapley(NULL, NULL, NULL, NULL, NULL) < 0);
     CHECK(cnnlens_model_randomized(&other, NULL, NULL, 0, 0) < 0 &&
@@ -554,6 +557,54 @@ static void segments_add_up(scene *it)
     free(labels);
 }
 
+/* What is hidden last is what is shown first, by the order turned round. */
+static void curves_mirror_each_other(scene *it)
+{
+    enum { STEPS = 4 };
+    cnnlens_curve_options options = CNNLENS_DELETION_OPTIONS_INIT;
+    int64_t h = it->image.shape[2], w = it->image.shape[3], n = it->image.shape[0], index, area = h * w;
+    float *order = malloc(sizeof(float) * (size_t)(n * area)), fractions[STEPS + 1], area_under[32];
+    float hiding[32 * (STEPS + 1)], showing[32 * (STEPS + 1)], score[32];
+    cnnlens_array map = { order, 3, { n, h, w } }, places = { fractions, 1, { STEPS + 1 } },
+                  areas = { area_under, 1, { n } };
+    cnnlens_array down = { hiding, 2, { n, STEPS + 1 } }, up = { showing, 2, { n, STEPS + 1 } };
+    int same = 1;
+    double sum = 0;
+
+    CHECK(n <= 32);
+    for (index = 0; index < n * area; index++)
+        order[index] = (float)(index * 7919 % area);
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_deletion(&down, it->session, &it->image, NULL, &options));
+    options.map = &map;
+    options.steps = STEPS;
+    options.fractions = &places;
+    options.areas = &areas;
+    CHECK(cnnlens_deletion(&down, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    CHECK(cnnlens_session_scores(score, n, it->session) == CNNLENS_OK && score[0] == hiding[0]);
+    CHECK(fractions[0] == 0 && fractions[STEPS] == 1);
+    for (index = 0; index < STEPS; index++)
+        sum += (fractions[index + 1] - fractions[index]) * ((double)hiding[index] + hiding[index + 1]) / 2;
+    CHECK(fabs(sum - area_under[0]) <= 1e-5 * (1 + fabs(sum)));
+    for (index = 0; index < n * area; index++)
+        order[index] = -order[index];
+    CHECK(cnnlens_insertion(&up, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    for (index = 0; index <= STEPS; index++)
+        same &= hiding[index] == showing[STEPS - index];
+    CHECK(same || area % STEPS != 0);
+    down.shape[1] = STEPS;
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_deletion(&down, it->session, &it->image, NULL, &options));
+    down.shape[1] = STEPS + 1;
+    map.shape[1] = h - 1;
+    FAILS_WITH(CNNLENS_ESHAPE, cnnlens_deletion(&down, it->session, &it->image, NULL, &options));
+    map.shape[1] = h;
+    order[1] = NAN;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_deletion(&down, it->session, &it->image, NULL, &options));
+    order[1] = 0;
+    options.steps = 0;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_deletion(&down, it->session, &it->image, NULL, &options));
+    free(order);
+}
+
 static int is_within(const cnnlens_array *a, const cnnlens_array *b, double epsilon)
 {
     int64_t index, count = count_of(a);
@@ -692,6 +743,7 @@ int main(int argc, char **argv)
     paths_report_and_say_what_is_missing(&it);
     several_methods_share_a_pass(&it);
     segments_add_up(&it);
+    curves_mirror_each_other(&it);
     attacks_stay_in_their_ball(&it);
     objectives_add_and_scale(&it);
     cnnlens_session_free(it.session);

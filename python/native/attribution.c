@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Attribution methods all have one form: (out, session, image, objective, options). This file is the table of them:
- * a method, its options, and the fields of those options that Python may set by name.
+ * Attribution methods, and what measures their maps, all have one form: (out, session, image, objective, options). This
+ * file is the table of them: a method, its options, and the fields of those options that Python may set by name.
  */
 #include <stddef.h>
 #include <string.h>
@@ -49,6 +49,8 @@ METHOD(layer_grad_x_activation, cnnlens_path_options, CNNLENS_PATH_OPTIONS_INIT)
 METHOD(layer_integrated_gradients, cnnlens_path_options, CNNLENS_PATH_OPTIONS_INIT)
 METHOD(internal_influence, cnnlens_path_options, CNNLENS_PATH_OPTIONS_INIT)
 METHOD(conductance, cnnlens_path_options, CNNLENS_PATH_OPTIONS_INIT)
+METHOD(deletion, cnnlens_curve_options, CNNLENS_DELETION_OPTIONS_INIT)
+METHOD(insertion, cnnlens_curve_options, CNNLENS_INSERTION_OPTIONS_INIT)
 METHOD(lrp, cnnlens_lrp_options, CNNLENS_LRP_OPTIONS_INIT)
 
 /* Methods without options. */
@@ -153,6 +155,17 @@ static const native_field lrp_fields[] = {
     { 0 },
 };
 
+static const native_field curve_fields[] = {
+    { "fill", NATIVE_INT, offsetof(cnnlens_curve_options, fill) },
+    { "map", NATIVE_ARRAY, offsetof(cnnlens_curve_options, map) },
+    { "steps", NATIVE_LONG, offsetof(cnnlens_curve_options, steps) },
+    { "picture", NATIVE_ARRAY, offsetof(cnnlens_curve_options, picture) },
+    { "fractions", NATIVE_ARRAY, offsetof(cnnlens_curve_options, fractions) }, /* written */
+    { "value", NATIVE_FLOAT, offsetof(cnnlens_curve_options, value) },
+    { "progress", NATIVE_PROGRESS, offsetof(cnnlens_curve_options, progress) },
+    { 0 },
+};
+
 static const method methods[] = {
     ENTRY(saliency, attribution_fields),
     ENTRY(grad_x_input, attribution_fields),
@@ -175,6 +188,8 @@ static const method methods[] = {
     ENTRY(conductance, path_fields),
     ENTRY(fullgrad, no_fields),
     ENTRY(lrp, lrp_fields),
+    ENTRY(deletion, curve_fields),
+    ENTRY(insertion, curve_fields),
 };
 
 static const method *find_method(const char *name)

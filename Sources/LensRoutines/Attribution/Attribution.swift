@@ -23,7 +23,7 @@ public struct Attribution: Sendable {
     self.init(map, scores: result.scores, targets: result.targets, layer: layer, native: native)
   }
 
-  init(
+  public init(
     _ map: Tensor, scores: [Float], targets: [Int], layer: Layer? = nil, native: Tensor? = nil, gaps: [Float]? = nil
   ) {
     (self.map, self.scores, self.targets, self.layer, self.native, self.gaps) = (map, scores, targets, layer, native, gaps)

@@ -14,9 +14,10 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from . import imputation, objects, similarity
+from . import imputation, objectives, objects, similarity
 from ._attribute import Question, asked, choice, real, whole
 from ._errors import InvalidArgument
+from ._progress import Progress, reporter
 from ._types import AnyArray, Array
 from .explain import known_methods
 from .maps import Map
@@ -72,7 +73,16 @@ def _curve(name: str, question: Question, fractions: AnyArray, scores: AnyArray)
     )
 
 
-def deletion(net: Network, x: Any, map: Any, target: Any = None, *, steps: int = 50, fill: Hide = 0.0) -> Curve:
+def deletion(
+    net: Network,
+    x: Any,
+    map: Any,
+    target: Any = None,
+    *,
+    steps: int = 50,
+    fill: Hide = 0.0,
+    progress: Progress = None,
+) -> Curve:
     """How the probability falls as pixels are hidden, the most important first. Small areas are good.
 
     Petsiuk, Das & Saenko, "RISE", 2018, section 4.2, algorithm 1. arXiv:1806.07421
@@ -91,43 +101,62 @@ def deletion(net: Network, x: Any, map: Any, target: Any = None, *, steps: int =
     fill
         What a hidden pixel shows: a number in units of the input (the paper's 0), ``"mean"``, ``"blur"`` (a Gaussian of
         10 pixels), or another picture.
+    progress
+        ``None``: a line in the terminal where it takes more than 2 seconds; True or False; or a function
+        ``(step, steps, value)`` called with the number of pictures done, where False as its answer stops.
 
     Returns
     -------
     Curve
+
+    Raises
+    ------
+    InvalidArgument
+        For options that are not possible.
+    Cancelled
+        Where ``progress`` stopped it.
     """
-    return _replaced("deletion", net, x, map, target, steps, fill)
+    return _replaced("deletion", net, x, map, target, steps, fill, progress)
 
 
-def insertion(net: Network, x: Any, map: Any, target: Any = None, *, steps: int = 50, fill: Hide = "blur") -> Curve:
+def insertion(
+    net: Network,
+    x: Any,
+    map: Any,
+    target: Any = None,
+    *,
+    steps: int = 50,
+    fill: Hide = "blur",
+    progress: Progress = None,
+) -> Curve:
     """How the probability rises as pixels are shown, the most important first. Large areas are good.
 
     Petsiuk, Das & Saenko, "RISE", 2018, section 4.2. arXiv:1806.07421. Parameters as for `deletion`; ``fill`` is what
     the picture shows before, in the paper out of focus.
     """
-    return _replaced("insertion", net, x, map, target, steps, fill)
+    return _replaced("insertion", net, x, map, target, steps, fill, progress)
 
 
-def _replaced(name: str, net: Network, x: Any, map: Any, target: Any, steps: int, fill: Hide) -> Curve:
+def _replaced(
+    name: str, net: Network, x: Any, map: Any, target: Any, steps: int, fill: Hide, progress: Progress
+) -> Curve:
     question, classes = _question(net, x, map, target)
-    steps = whole(steps, "steps", 1)
-    order, area = _order(question, map), question.shape[2] * question.shape[3]
-    counts = np.unique(np.round(np.linspace(0, area, min(steps, area) + 1)).astype(int))
-    filling = _filled(question, fill)
-    before, after = question.given.array, filling
-    if name == "insertion":
-        before, after = after, before
-    scores = np.empty((len(order), len(counts)))
-    for n, ranked in enumerate(order):
-
-        def picture(index: int, n: int = n, ranked: AnyArray = ranked) -> Array:
-            result = before[n].copy().reshape(len(before[n]), -1)
-            chosen = ranked[: counts[index]]
-            result[:, chosen] = after[n].reshape(len(before[n]), -1)[:, chosen]
-            return np.asarray(result.reshape(before[n].shape))
-
-        scores[n] = _probabilities(question, len(counts), picture, classes[n])
-    return _curve(name, question, counts / area, scores)
+    count, _, height, width = question.shape
+    # Places, which floats hold exactly, the first the largest: two of the map's values may be one float.
+    places = np.empty((count, height * width), np.float32)
+    for row, order in zip(places, _order(question, map)):
+        row[order] = np.arange(len(order), 0, -1)
+    options = {
+        "map": places.reshape(count, height, width),
+        "steps": whole(steps, "steps", 1, 2**31),
+        "fractions": np.empty(min(steps, height * width) + 1, np.float32),
+        **hidden(question, fill, {"mean": 1, "blur": 2}),
+    }
+    scores = np.empty((count, len(options["fractions"])), np.float32)
+    goal = objectives.resolve(net, objectives.prob([int(index) for index in classes]), count)
+    with reporter(progress, name) as report, question.given.sessions.take() as session:
+        dataclasses.replace(question, goal=goal).call(session, name, scores, options, report)
+    return _curve(name, question, options["fractions"].astype(np.float64), scores.astype(np.float64))
 
 
 def road(
