@@ -70,6 +70,24 @@ def test_good_maps_delete_early_and_insert_early(linear):
     assert float(cl.insertion(net, x, -good, 0, fill=0.0)) < float(cl.insertion(net, x, random, 0, fill=0.0))
 
 
+def test_curves_count_their_pictures_and_stop(net, batch):
+    maps, calls = cl.saliency(net, batch), []
+    for measure in (cl.deletion, cl.insertion):
+        with pytest.raises(cl.Cancelled):
+            measure(
+                net, batch, maps, steps=20, progress=lambda *numbers: calls.append(numbers[:2]) or len(calls) % 2 == 1
+            )
+    assert calls == [(16, 63), (21, 63)] * 2
+
+
+def test_curves_go_by_the_finest_differences_of_a_map(net, photo):
+    # One float, but not one double.
+    shades = 1 + np.random.default_rng(0).permutation(32 * 32).reshape(32, 32) * 1e-12
+    curves = [cl.deletion(net, photo, values, 0, steps=10) for values in (shades, (shades - 1) * 1e12)]
+    np.testing.assert_array_equal(curves[0].scores, curves[1].scores)
+    assert (curves[0].scores != cl.deletion(net, photo, np.ones((32, 32)), 0, steps=10).scores).any()
+
+
 def test_curves_of_a_batch_are_those_of_its_images(net, batch):
     maps = cl.saliency(net, batch)
     for measure in (cl.deletion, cl.insertion, cl.road):
