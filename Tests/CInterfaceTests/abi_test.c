@@ -590,7 +590,7 @@ static void curves_mirror_each_other(scene *it)
     CHECK(cnnlens_insertion(&up, it->session, &it->image, NULL, &options) == CNNLENS_OK);
     for (index = 0; index <= STEPS; index++)
         same &= hiding[index] == showing[STEPS - index];
-    CHECK(same || area % STEPS != 0);
+    CHECK(area % STEPS == 0 && same);
     down.shape[1] = STEPS;
     FAILS_WITH(CNNLENS_ESHAPE, cnnlens_deletion(&down, it->session, &it->image, NULL, &options));
     down.shape[1] = STEPS + 1;

@@ -164,6 +164,15 @@ int main(int argc, char **argv)
         (options.momentum = norm / 2.0, goal.levels = norm == CNNLENS_NORM_MAXIMUM ? 255 : 0);
         judge("PGD", cnnlens_pgd(&out, session, &picture, &goal, &options), &it);
     }
+    {
+        cnnlens_attack_goal goal = CNNLENS_ATTACK_GOAL_INIT;
+        cnnlens_fool_options options = CNNLENS_FOOL_OPTIONS_INIT;
+        tally it = { 0, 0, 0 };
+        (goal.progress = watch, goal.payload = &it, goal.labels = &class, goal.label_count = 1);
+        /* Steps too small to get there. */
+        (options.confidence = 1 - 1e-12, options.step = 1e-6, options.steps = STEPS);
+        judge("fooling image", cnnlens_fool(&out, session, &picture, &goal, &options), &it);
+    }
     cnnlens_objective_free(objective);
     cnnlens_session_free(session);
     cnnlens_model_free(model);

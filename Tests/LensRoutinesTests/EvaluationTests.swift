@@ -56,18 +56,25 @@ import Testing
   @Test func whatIsImpossibleIsNamed() throws {
     let maps = Tensor([2, 5, 6])
     for wrong in [Tensor([5, 6]), Tensor([2, 6, 5]), Tensor([2, 1, 5, 6])] {
-      #expect(throws: LensError.self) { try deletion(session, image, wrong) }
+      let error = #expect(throws: LensError.self) { try deletion(session, image, wrong) }
+      #expect(error?.code == .shapeMismatch && error?.message.contains("\(wrong.shape)") == true)
     }
-    #expect(throws: LensError.self) { try insertion(session, image, Tensor([2, 5, 6], repeating: .nan)) }
-    #expect(throws: LensError.self) { try deletion(session, image, maps, steps: 0) }
-    #expect(throws: LensError.self) { try deletion(session, image, maps, filling: .segmentMean) }
+    let errors = [
+      #expect(throws: LensError.self) { try insertion(session, image, Tensor([2, 5, 6], repeating: .nan)) },
+      #expect(throws: LensError.self) { try deletion(session, image, maps, steps: 0) },
+      #expect(throws: LensError.self) { try deletion(session, image, maps, filling: .segmentMean) },
+    ]
+    for (error, said) in zip(errors, ["not finite", "steps is 0", "no segments"]) {
+      #expect(error?.code == .invalidArgument && error?.message.contains(said) == true)
+    }
     var calls: [[Int]] = []
-    #expect(throws: LensError.self) {
+    let stopped = #expect(throws: LensError.self) {
       try deletion(session, image, maps, steps: 3) {
         calls.append([$0, $1])
         return $0 < 8
       }
     }
+    #expect(stopped?.code == .cancelled)
     #expect(calls == [[4, 8], [8, 8]])
   }
 }

@@ -23,6 +23,7 @@ public struct Attribution: Sendable {
     self.init(map, scores: result.scores, targets: result.targets, layer: layer, native: native)
   }
 
+  /// - map: N×H×W, or N×C×H×W; a score and a target for each image.
   public init(
     _ map: Tensor, scores: [Float], targets: [Int], layer: Layer? = nil, native: Tensor? = nil, gaps: [Float]? = nil
   ) {
