@@ -90,6 +90,32 @@ private func residualNetwork() throws -> Network {
     #expect(abs(try score(image + way) - score(image - way) - 2 * slope) < 0.01 * abs(2 * slope))
   }
 
+  /// A pooling that completes the gradient of a clamp applies the gates row by row, and what it gives is what the clamp alone would.
+  @Test(arguments: [MaxPool(PoolWindow(3, stride: 2, padding: 1)) as any Operator, MaxPool(PoolWindow(2)), AveragePool(PoolWindow(3, stride: 1))])
+  func poolingsApplyTheGates(_ pool: any Operator) throws {
+    var random = Random(seed: 10)
+    let stem = Convolution(weights: .normal([32, 16, 3, 3], deviation: 0.2, using: &random), bias: nil, padding: [1, 1, 1, 1])
+    let branch = Convolution(weights: .normal([16, 32, 1, 1], deviation: 0.3, using: &random), bias: nil)
+    for reads in 1...2 {
+      let network = Network(
+        try BuiltSource([[-1, 16, 9, 8]]) { shapes in
+          var graph = Graph()
+          let relu = try graph.add(ReLU(), [try graph.add(stem, [graph.addInput("x", shapes[0])], named: "stem")], named: "relu")
+          graph.outputs = [try graph.add(pool, [relu], named: "pool")]
+          if reads == 2 { graph.outputs.append(try graph.add(branch, [relu], named: "branch")) }
+          return graph
+        }, name: "pooled")
+      let session = Session(network), literal = Session(network), image = Tensor.normal([2, 16, 9, 8], using: &random)
+      literal.isLiteral = true
+      let objective = reads == 1 ? Objective.half("pool") : .half("pool") + .half("branch")
+      let plan = try session.plan(inputs: [image.shape], of: objective, wrt: [.input]).description
+      #expect(plan.split(separator: "\n").contains { $0.hasPrefix("  pool  ") && $0.contains("gated by relu") }, "\(plan)")
+      let gated = try session.gradient(of: objective, at: [image]).gradients[0]
+      #expect(try literal.gradient(of: objective, at: [image]).gradients[0].values == gated.values)
+      #expect(gated.values.contains { $0 != 0 })
+    }
+  }
+
   /// The only step that reads a clamp fills its gaps with zeros and may apply the gates; but not where it adds to the objective's own.
   @Test func gapsOfAnObjectivesLayerAreGatedByItsClamp() throws {
     var random = Random(seed: 9)

@@ -23,14 +23,16 @@ public struct AveragePool: Operator {
 
   private func blockedStage(_ sweep: Sweep, _ output: Shape) -> Stage {
     let runs = Table(sweep.columnRuns()), loops = Kernels.selected.pooling
-    return Stage(output: output, overwrites: true) { pass in
+    var stage = Stage(output: output, overwrites: true) { pass in
       let x = pass.input(0), y = pass.output
       sweep.forEachRun(runs) { loops.mean($0, x + $1, y + $2) }
     } backward: { pass in
       guard let dx = pass.inputGradient(0) else { return }
       let dy = pass.outputGradient
-      sweep.forEachRunBack(runs, clearing: pass.accumulates(0) ? nil : dx) { loops.meanGradient($0, dy + $2, dx + $1) }
+      sweep.forEachRunBack(runs, pass, dx) { loops.meanGradient($0, dy + $2, dx + $1) }
     }
+    stage.closesInputGates = true
+    return stage
   }
 
   private func plainStage(_ sweep: Sweep, _ output: Shape) -> Stage {

@@ -34,14 +34,16 @@ public struct MaxPool: Operator {
     @Sendable func switches(_ auxiliary: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<UInt8> {
       UnsafeMutableRawPointer(auxiliary).assumingMemoryBound(to: UInt8.self)
     }
-    return Stage(output: output, auxiliaryCount: auxiliaryCount, overwrites: true) { pass in
+    var stage = Stage(output: output, auxiliaryCount: auxiliaryCount, overwrites: true) { pass in
       let x = pass.input(0), y = pass.output, taps = pass.auxiliary.map(switches)
       sweep.forEachRun(runs) { call, at, place in loops.largest(call, x + at, y + place, taps.map { $0 + place }) }
     } backward: { pass in
       guard let dx = pass.inputGradient(0) else { return }
       let dy = pass.outputGradient, taps = switches(pass.auxiliary)
-      sweep.forEachRunBack(runs, clearing: pass.accumulates(0) ? nil : dx) { loops.largestGradient($0, dy + $2, taps + $2, dx + $1) }
+      sweep.forEachRunBack(runs, pass, dx) { loops.largestGradient($0, dy + $2, taps + $2, dx + $1) }
     }
+    stage.closesInputGates = true
+    return stage
   }
 
   /// Forward without switches.

@@ -50,15 +50,17 @@ extension Sweep {
     }
   }
 
-  /// The same for the way back, a row of the input at a time, so that no two threads write the same float: `clear` it if
-  /// asked, then `body` for every run of every output row that looks at it, with the call of that one row of taps.
+  /// The same for the way back, a row of the input's gradient at a time, so that no two threads write the same float: `body` for every
+  /// run of every output row that looks at it, with the call of that one row of taps. A row begins with zeros, or with what is there
+  /// if the pass accumulates, and ends with the gates.
   func forEachRunBack(
-    _ runs: Table<Run>, clearing dx: UnsafeMutablePointer<Float>?,
+    _ runs: Table<Run>, _ pass: BackwardPass, _ dx: UnsafeMutablePointer<Float>,
     _ body: (_ call: UnsafePointer<PoolCall>, _ x: Int, _ y: Int) -> Void
   ) {
+    let count = w.inputLength * Layout.block, accumulates = pass.accumulates(0), gates = pass.inputGates, gate = Kernels.selected.gate
     forEachInputRow { plane, id, ih in
-      let row = (plane * h.inputLength + ih) * w.inputLength * Layout.block
-      if let dx { (dx + row).update(repeating: 0, count: w.inputLength * Layout.block) }
+      let row = (plane * h.inputLength + ih) * count
+      if !accumulates { (dx + row).update(repeating: 0, count: count) }
       forEachUse(id, ih) { _, oh, firstTap in
         for i in 0..<runs.count {
           let run = runs.base[i]
@@ -69,6 +71,7 @@ extension Sweep {
             ((plane * h.outputLength + oh) * w.outputLength + run.first) * Layout.block)
         }
       }
+      if let gates { gate(dx + row, gates + row / Layout.block, dx + row, count, false) }
     }
   }
 }
