@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLensCPU
 import LensKernelTable
 
 // Windows over pixels of 16 channels. One call covers outputs that are neighbours in a row and see windows of one size.
@@ -6,44 +7,42 @@ import LensKernelTable
 /// The largest value of each window and, where switches are wanted, the number of the tap that had it first. Something
 /// that is not a number is larger than any number.
 @inline(never) func largest(_ call: UnsafePointer<PoolCall>, _ x: Floats, _ y: MutableFloats, _ switches: UnsafeMutablePointer<UInt8>?) {
-  let rows = call.pointee.rows, columns = call.pointee.columns, count = call.pointee.count
-  let rowStep = call.pointee.rowStep, columnStep = call.pointee.columnStep, step = call.pointee.step
-  let firstTap = Int32(truncatingIfNeeded: call.pointee.firstTap), tapStep = Int32(truncatingIfNeeded: call.pointee.tapRowStep)
+  let rows = call.pointee.rows, columns = call.pointee.columns
+  #if CNNLENS_AVX512  // There are registers for the numbers of nine taps.
+    if rows == 3, columns == 3 { return largest(call, x, y, switches, rows: 3, columns: 3) }
+    if rows == 2, columns == 2 { return largest(call, x, y, switches, rows: 2, columns: 2) }
+  #endif
+  largest(call, x, y, switches, rows: rows, columns: columns)
+}
+
+/// - rows, columns: of a window; where the compiler knows them there is no loop over taps.
+@inline(__always) private func largest(
+  _ call: UnsafePointer<PoolCall>, _ x: Floats, _ y: MutableFloats, _ switches: UnsafeMutablePointer<UInt8>?, rows: Int, columns: Int
+) {
+  let rowStep = call.pointee.rowStep, columnStep = call.pointee.columnStep, step = call.pointee.step, count = call.pointee.count
+  let firstTap = call.pointee.firstTap, tapStep = call.pointee.tapRowStep
   var i = 0
   while i < count {
-    var p = x + i &* step, row = 0
-    var most = splat(-.infinity)
-    if let switches {
-      var tap = SIMD16<Int32>(repeating: firstTap), number = firstTap
-      while row < rows {
-        var column = 0
-        while column < columns {
-          let v = load(p + column &* columnStep), higher = (v .> most) .| (v .!= v)
-          most.replace(with: v, where: higher)
-          tap.replace(with: SIMD16<Int32>(repeating: number &+ Int32(truncatingIfNeeded: column)), where: higher)
-          column &+= 1
-        }
-        p += rowStep
-        number &+= tapStep
-        row &+= 1
+    var row = 0, most = splat(-.infinity), tap = numbers(firstTap)
+    while row < rows {
+      var column = 0
+      while column < columns {
+        let v = load(x + (i &* step &+ row &* rowStep &+ column &* columnStep)), higher = (v .> most) .| (v .!= v)
+        most.replace(with: v, where: higher)
+        tap.replace(with: numbers(firstTap &+ row &* tapStep &+ column), where: higher)
+        column &+= 1
       }
-      UnsafeMutableRawPointer(switches + i &* 16).storeBytes(of: SIMD16<UInt8>(truncatingIfNeeded: tap), as: SIMD16<UInt8>.self)
-    } else {
-      while row < rows {
-        var column = 0
-        while column < columns {
-          let v = load(p + column &* columnStep)
-          most.replace(with: v, where: (v .> most) .| (v .!= v))
-          column &+= 1
-        }
-        p += rowStep
-        row &+= 1
-      }
+      row &+= 1
     }
     store(most, y + i &* 16)
+    if let switches { UnsafeMutableRawPointer(switches + i &* 16).storeBytes(of: lens_low_bytes(tap), as: SIMD16<UInt8>.self) }
     i &+= 1
   }
 }
+
+private typealias Numbers = SIMD16<Int32>
+
+@inline(__always) private func numbers(_ n: Int) -> Numbers { Numbers(repeating: Int32(truncatingIfNeeded: n)) }
 
 /// What one row of outputs gives back to one row of inputs: each gradient to the tap that its switch names.
 @inline(never) func largestGradient(

@@ -91,7 +91,9 @@ private func residualNetwork() throws -> Network {
   }
 
   /// A pooling that completes the gradient of a clamp applies the gates row by row, and what it gives is what the clamp alone would.
-  @Test(arguments: [MaxPool(PoolWindow(3, stride: 2, padding: 1)) as any Operator, MaxPool(PoolWindow(2)), AveragePool(PoolWindow(3, stride: 1))])
+  @Test(arguments: [
+    MaxPool(PoolWindow(3, stride: 2, padding: 1)) as any Operator, MaxPool(PoolWindow(2)), AveragePool(PoolWindow(3, stride: 1)),
+  ])
   func poolingsApplyTheGates(_ pool: any Operator) throws {
     var random = Random(seed: 10)
     let stem = Convolution(weights: .normal([32, 16, 3, 3], deviation: 0.2, using: &random), bias: nil, padding: [1, 1, 1, 1])

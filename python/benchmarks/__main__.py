@@ -45,7 +45,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--batches", nargs="+", type=int, choices=range(1, 9), metavar="N", help="1 and 8 unless told, at most 8")
     add("--threads", nargs="+", type=int, metavar="N", help="2 and 1 unless told")
     add("--rounds", type=int, metavar="N", help="7 unless told")
-    add("--routines", nargs="*", choices=ROUTINES, metavar="NAME", help=f"of {', '.join(ROUTINES)}; no name: no routine")
+    add("--routines", nargs="*", choices=ROUTINES, metavar="NAME", help=f"of {', '.join(ROUTINES)}; no name, none")
     add("--no-passes", action="store_true", help="routines only")
     add("--quick", action="store_true", help=f"3 rounds at batch 1 of {', '.join(QUICK)}, and short routines")
     add(
