@@ -15,6 +15,7 @@ import importlib.util
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -152,6 +153,9 @@ def run(chosen: argparse.Namespace) -> Results:
     results = Results(machine(), dataclasses.asdict(settings), versions, missing, {}, bench.measurements, bench.peaks)
     for name, folder in folders.items():
         results.networks[name] = {"macs": json.loads((folder / "network.json").read_text())["macs"]}
+    # A shell that starts this in the background has it ignore the first of them.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         for name in [] if chosen.no_passes else chosen.networks:
             for batch in chosen.batches:
@@ -162,6 +166,7 @@ def run(chosen: argparse.Namespace) -> Results:
             for name in ROUTINES[routine].networks:
                 if name in folders and name in chosen.networks:
                     bench.routine(routine, folders[name])
+                    (cache / "unfinished.json").write_text(results.to_json())
     except KeyboardInterrupt:
         say("stopped; what was measured is written")
         folders = {}
