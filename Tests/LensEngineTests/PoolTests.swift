@@ -26,6 +26,12 @@ import Testing
         }
       }
     }
+    // Those that networks have most often, which may have code of their own.
+    for kernel in 2...3 {
+      for stride in 1...2 {
+        for padding in 0..<kernel - 1 { windows.append(PoolWindow(kernel, stride: stride, padding: padding, roundsUp: true)) }
+      }
+    }
     return windows
   }()
 
@@ -96,6 +102,31 @@ import Testing
     let global = try GlobalPool(.maximum).gradients(at: [x], outputGradient: Tensor([1, 1, 1, 1], [3]))
     #expect(global.gradients[0].values == [0, 0, 0, 3, 0, 0, 0, 0])
   }
+
+  /// In blocked layout as in plain: what is equal, infinite or not a number, in windows with code of their own.
+  @Test(arguments: 2...3) func bothLayoutsChooseTheSamePlaces(kernel: Int) throws {
+    var random = Random(seed: 12)
+    let shape: Shape = [1, 16, 9, 8]
+    var x = Tensor.uniform(shape, in: 0...3, using: &random)
+    x.withMutablePointer { for i in 0..<shape.count { $0[i] = [-.infinity, 0, 1, .nan][Int($0[i].rounded())] } }
+    for window in [PoolWindow(kernel, stride: 1), PoolWindow(kernel, stride: 2, padding: 1)] {
+      let pool = MaxPool(window), plain = try pool(x), dy = Tensor.normal(plain.shape, using: &random)
+      let expected = try pool.gradients(at: [x], outputGradient: dy).gradients[0]
+      let alone = try Alone(pool, [blocked(x)], shapes: [shape], in: Layouts(inputs: [.blocked], output: .blocked))
+      var gradients: [Tensor?] = [Tensor([shape.count])]
+      alone.addGradients(of: blocked(dy), to: &gradients)
+      #expect(same(alone.output.values, blocked(plain).values))
+      #expect(same(gradients[0]!.values, blocked(expected).values))
+    }
+  }
+
+  /// N×16×H×W with channels last, which is what a single block is.
+  private func blocked(_ x: Tensor) -> Tensor {
+    let pixels = x.count / 16, values = x.values
+    return Tensor([x.count], (0..<x.count).map { values[$0 % 16 * pixels + $0 / 16] })
+  }
+
+  private func same(_ a: [Float], _ b: [Float]) -> Bool { zip(a, b).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN } && a.count == b.count }
 
   @Test func whatIsNotANumberWins() throws {
     let x = Tensor([1, 1, 1, 4], [1, .nan, 3, -.infinity])
