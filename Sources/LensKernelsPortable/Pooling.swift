@@ -49,15 +49,15 @@ private typealias Numbers = SIMD16<Int32>
   _ call: UnsafePointer<PoolCall>, _ gradient: Floats, _ switches: UnsafePointer<UInt8>, _ dx: MutableFloats
 ) {
   let columns = call.pointee.columns, count = call.pointee.count, columnStep = call.pointee.columnStep, step = call.pointee.step
-  let firstTap = Int32(truncatingIfNeeded: call.pointee.firstTap), none = splat(0)
+  let firstTap = call.pointee.firstTap, none = splat(0)
   var i = 0
   while i < count {
     let g = load(gradient + i &* 16), q = dx + i &* step
-    let tap = SIMD16<Int32>(truncatingIfNeeded: UnsafeRawPointer(switches + i &* 16).loadUnaligned(as: SIMD16<UInt8>.self))
+    let tap = Numbers(truncatingIfNeeded: UnsafeRawPointer(switches + i &* 16).loadUnaligned(as: SIMD16<UInt8>.self))
     var column = 0
     while column < columns {
       let place = q + column &* columnStep
-      let mine = tap .== SIMD16<Int32>(repeating: firstTap &+ Int32(truncatingIfNeeded: column))
+      let mine = tap .== numbers(firstTap &+ column)
       store(load(place) + none.replacing(with: g, where: mine), place)
       column &+= 1
     }

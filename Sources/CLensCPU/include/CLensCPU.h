@@ -104,7 +104,7 @@ static inline __attribute__((always_inline)) long lens_collect(lens_vector x, un
     lens_integers all = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
     all = (lens_integers)__builtin_ia32_compresssi512_mask(all + first, all, wanted.number);
     x = (lens_vector)__builtin_ia32_compresssf512_mask(x, x, wanted.number);
-    unsigned char __attribute__((ext_vector_type(16))) bytes = __builtin_convertvector(all, __typeof__(bytes));
+    lens_bytes bytes = lens_low_bytes(all);
     __builtin_memcpy(values, &x, 64);
     __builtin_memcpy(places, &bytes, 16);
     return __builtin_popcount(wanted.number);
