@@ -33,7 +33,8 @@ public struct TileCall {
   public var rows: Int
   public var inputRowStep: Int
   public var rowStep: Int
-  /// The weights that are read next, and how many of them (sparse: of each group's) to fetch with every tile. Blocked and sparse.
+  /// The weights that are read next, and how many of them (sparse: of each group's; dot products: how many rows) to fetch with
+  /// every tile. Blocked, sparse and dot products.
   public var next: Floats
   public var nextCount: Int
   /// 16 × blocks floats.

@@ -26,6 +26,8 @@ public struct MatrixProduct: Sendable {
   }
   /// Terms per pass of `tiles` and `rows`, after which the sums rest in C.
   private static let depth = 256
+  /// Terms per pass of `dots`, and the groups of B's columns that pass by together.
+  private static let dotDepth = 1024, dotGroups = 16
 
   /// - rowsStay: no other call with fewer rows has to give the same bits. Many rows are then multiplied in tiles even where B is
   ///   transposed, whose dot products add up in another order.
@@ -75,28 +77,37 @@ public struct MatrixProduct: Sendable {
   private func dots(_ a: Floats, _ b: Floats, _ c: MutableFloats, _ accumulates: Bool, _ scratch: MutableFloats) {
     scratch.update(repeating: 0, count: 16)
     let rows = transposesA ? Floats(copied(a, to: scratch + 16)) : a
-    let width = kernels.dotColumns, height = kernels.dotRows
-    // Rows of A that stay in the second cache while those of B pass by; to read B again for every few of them would take longer
-    // than to fetch them anew.
-    let chunk = max(4 * height, (96 << 10) / k / height * height)
-    let groups = (n + width - 1) / width, jobs = (m + chunk - 1) / chunk * groups
-    var call = TileCall(offsets: noTaps, bias: scratch)
-    (call.depth, call.depthStep, call.weightStep, call.pixelStep) = (k, k, k, n)
-    call.accumulates = accumulates
-    withUnsafePointer(to: call) { call in
-      parallel(jobs, grain: max(1, 16384 / (min(chunk, m) * width * k))) { range in
+    let width = kernels.dotColumns, height = kernels.dotRows, groups = (n + width - 1) / width
+    // Terms of A that stay in the second cache while those of a panel of B pass by. Few rows read each column to its end instead.
+    let panel = m <= height ? 1 : min(MatrixProduct.dotGroups, max(1, groups / (4 * slots))), panels = (groups + panel - 1) / panel
+    let most = max(height, (96 << 10) / min(k, MatrixProduct.dotDepth)), chunks = (m + most - 1) / most
+    parallel(chunks * panels, grain: max(1, 16384 / (min(most, m) * panel * width * k))) { range in
+      var call = TileCall(offsets: noTaps, bias: scratch)
+      (call.depthStep, call.weightStep, call.pixelStep) = (k, k, n)
+      withUnsafeMutablePointer(to: &call) { call in
         for job in range {
-          let first = job / groups * chunk, column = job % groups * width, columns = min(width, n - column)
-          var row = first
-          while row < min(first + chunk, m) {
-            let count = min(height, min(first + chunk, m) - row)
-            kernels.dotTile(count, columns)(call, rows + row * k, b + column * k, c + (row * n + column), nil)
-            row += count
+          let chunk = part(job / panels, of: chunks, m), tiles = (chunk.count + height - 1) / height
+          let columns = (job % panels * panel * width)..<min(n, (job % panels + 1) * panel * width)
+          for first in stride(from: 0, to: k, by: MatrixProduct.dotDepth) {
+            call.pointee.depth = min(MatrixProduct.dotDepth, k - first)
+            call.pointee.accumulates = accumulates || first > 0
+            for column in stride(from: columns.lowerBound, to: columns.upperBound, by: width) {
+              let next = column + width, count = min(width, columns.upperBound - column)
+              // While these columns meet several tiles of rows, the next ones come nearer, some with every tile.
+              let share = tiles > 1 && next < columns.upperBound ? (width + tiles - 1) / tiles : 0
+              for index in 0..<tiles {
+                let tile = part(index, of: tiles, chunk.count), row = chunk.lowerBound + tile.lowerBound
+                (call.pointee.next, call.pointee.nextCount) = (b + ((next + index * share) * k + first), index * share < width ? share : 0)
+                kernels.dotTile(tile.count, count)(call, rows + (row * k + first), b + (column * k + first), c + (row * n + column), nil)
+              }
+            }
           }
         }
       }
     }
   }
+
+  private func part(_ index: Int, of parts: Int, _ count: Int) -> Range<Int> { count * index / parts..<count * (index + 1) / parts }
 
   private func rows(_ a: Floats, _ b: Floats, _ c: MutableFloats, _ accumulates: Bool, _ scratch: MutableFloats) {
     let rows = transposesA ? Floats(copied(a, to: scratch)) : a

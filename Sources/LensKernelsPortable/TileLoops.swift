@@ -194,10 +194,16 @@ import LensKernelTable
 @inline(__always) func dot<T: Tile>(_: T.Type, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats) {
   let depth = call.pointee.depth, xStep = call.pointee.depthStep, wStep = call.pointee.weightStep
   let accumulates = call.pointee.accumulates, yStep = call.pointee.pixelStep
+  let next = call.pointee.next, nextCount = call.pointee.nextCount
   var tile = T(T.Row(call.pointee.bias, 0))
   let whole = depth & ~15
   var k = 0
   while k < whole {
+    var row = 0
+    while row < nextCount {
+      lens_fetch_ahead(next + (row &* wStep &+ k), 64)
+      row &+= 1
+    }
     tile.addLanes(x + k, xStep, T.Row(w + k, wStep))
     k &+= 16
   }

@@ -40,7 +40,7 @@ import LensKernelTable
   }
   let sparseCosts = SparseCosts(input: 1.5, tile: 1.7, block: 1.8)
   let depthwisePixels = 14
-  let dotRows = 3, dotColumns = 4
+  let dotRows = 6, dotColumns = 4
 
   @inline(never) func blockedTile(_ blocks: Int, _ pixels: Int) -> TileFunction {
     switch (blocks, pixels) {
@@ -168,7 +168,19 @@ import LensKernelTable
     case (3, 1): { x, a, b, y, _ in dot(X3<Leaf1>.self, x, a, b, y) }
     case (3, 2): { x, a, b, y, _ in dot(X3<Leaf2>.self, x, a, b, y) }
     case (3, 3): { x, a, b, y, _ in dot(X3<Leaf3>.self, x, a, b, y) }
-    default: { x, a, b, y, _ in dot(X3<Leaf4>.self, x, a, b, y) }
+    case (3, 4): { x, a, b, y, _ in dot(X3<Leaf4>.self, x, a, b, y) }
+    case (4, 1): { x, a, b, y, _ in dot(X4<Leaf1>.self, x, a, b, y) }
+    case (4, 2): { x, a, b, y, _ in dot(X4<Leaf2>.self, x, a, b, y) }
+    case (4, 3): { x, a, b, y, _ in dot(X4<Leaf3>.self, x, a, b, y) }
+    case (4, 4): { x, a, b, y, _ in dot(X4<Leaf4>.self, x, a, b, y) }
+    case (5, 1): { x, a, b, y, _ in dot(X5<Leaf1>.self, x, a, b, y) }
+    case (5, 2): { x, a, b, y, _ in dot(X5<Leaf2>.self, x, a, b, y) }
+    case (5, 3): { x, a, b, y, _ in dot(X5<Leaf3>.self, x, a, b, y) }
+    case (5, 4): { x, a, b, y, _ in dot(X5<Leaf4>.self, x, a, b, y) }
+    case (6, 1): { x, a, b, y, _ in dot(X6<Leaf1>.self, x, a, b, y) }
+    case (6, 2): { x, a, b, y, _ in dot(X6<Leaf2>.self, x, a, b, y) }
+    case (6, 3): { x, a, b, y, _ in dot(X6<Leaf3>.self, x, a, b, y) }
+    default: { x, a, b, y, _ in dot(X6<Leaf4>.self, x, a, b, y) }
     }
   }
 #elseif CNNLENS_AVX2

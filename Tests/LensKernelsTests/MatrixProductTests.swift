@@ -29,7 +29,7 @@ import Testing
     var random = Random(seed: 11)
     for (m, n, k) in [
       (1, 1, 1), (1, 10, 7), (1, 1000, 300), (2, 33, 16), (3, 5, 17), (7, 16, 64), (8, 100, 300), (13, 47, 600), (64, 64, 64),
-      (65, 130, 257), (100, 31, 1), (300, 3, 20), (5, 0, 3), (3, 4, 0),
+      (65, 130, 257), (100, 31, 1), (300, 3, 20), (19, 41, 2100), (5, 0, 3), (3, 4, 0),
     ] {
       let a = noise(m * k, &random), b = noise(k * n, &random), c = noise(m * n, &random), row = noise(n, &random)
       for ta in [false, true] {
@@ -61,7 +61,8 @@ import Testing
   @Test(arguments: Kernels.available.map(\.name)) func aRowDoesNotDependOnTheOthers(variant: String) {
     let kernels = Kernels.available.first { $0.name == variant }!
     var random = Random(seed: 12)
-    let (n, k, most) = (67, 530, 40)
+    // More terms than go through in one pass, more columns than go through together.
+    let (n, k, most) = (300, 1100, 40)
     // A few rows leave out what they would multiply by 0.
     let zeros: [Float] = [0, 0.5, 0.97, 1]
     let a = (0..<(most * k)).map { random.uniform() < zeros[$0 / k % 4] ? 0 : random.normal() }, b = noise(k * n, &random),
