@@ -23,7 +23,7 @@ extension CorrelationPlan {
               copy(operands.input, image, firstRow, inputs, to: window)
               copied = (image, band, inputs)
             }
-            let inPlace = operands.input + (image * spec.inputs * spec.inputH * spec.inputW + firstRow * gridW) * 16
+            let inPlace = operands.input + image * spec.inputs * spec.inputH * spec.inputW * 16 + firstRow * inputPitch
             for group in spec.pack.groups[chunk] {
               let input =
                 readsInPlace ? inPlace + group.firstInput * inputStep : Floats(window) + (group.firstInput - inputs.lowerBound) * inputStep
@@ -51,7 +51,7 @@ extension CorrelationPlan {
     _ turned: MutableFloats, _ call: UnsafeMutablePointer<TileCall>, _ offsets: UnsafePointer<Int>
   ) {
     let taps = spec.rows.count * spec.columns.count
-    let pixel = spec.kind == .planar ? 1 : 16, inputPitch = (readsInPlace ? gridW : window.pitch) * pixel
+    let pixel = spec.kind == .planar ? 1 : 16, inputPitch = inputPitch
     let isFlat = inputPitch == gridW * pixel && !isStrided
     let runs = isFlat ? 1 : rows, width = isFlat ? rows * gridW : gridW
     var outputPitch = gridW * 16

@@ -28,6 +28,15 @@ struct CorrelationPlan: ConvolutionPlan {
 
     /// No tap, no product: zeros.
     var isEmpty: Bool { rows.isEmpty || columns.isEmpty }
+    /// The grid is the input's own and has one tap.
+    var isPointwise: Bool {
+      kind == .blocked && rows == [0] && columns == [0] && step == .init(1) && gridH == inputH && gridW == inputW
+    }
+    /// All taps lie inside the input. (Narrow grids are better off with copies in which all rows of a band are one run of tiles.)
+    var isInside: Bool {
+      guard kind == .blocked, !isEmpty, step == .init(1), gridW >= 6 else { return false }
+      return min(rows.min()!, columns.min()!) >= 0 && rows.max()! + gridH <= inputH && columns.max()! + gridW <= inputW
+    }
   }
 
   /// Grid point (y, x) is the pixel (y·step.h + first.h, x·step.w + first.w) of an output of h × w.
@@ -49,7 +58,7 @@ struct CorrelationPlan: ConvolutionPlan {
   /// The grid as this plan walks over it: where it is the output's own as well, all points are rows of one.
   let gridH, gridW: Int
   let isOneColumn: Bool
-  /// The grid is the input's own and has one tap: nothing is copied.
+  /// Neighbours in the grid are neighbours in the input, and no tap looks beyond it: nothing is copied.
   let readsInPlace: Bool
   /// Grid points are `step` pixels apart in the output, and are written there.
   let isStrided: Bool
@@ -69,14 +78,12 @@ struct CorrelationPlan: ConvolutionPlan {
   var scratchCount: Int { slots * slotCount }
   var isEmpty: Bool { spec.isEmpty }
   var packing: any Packing { spec.forwardPack ?? spec.pack }
-  /// Floats from one input plane to the next, where the tiles read.
+  /// Floats from one input plane to the next, and from a grid row's first point to the next one's, where the tiles read.
   var inputStep: Int { readsInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * (spec.kind == .planar ? 1 : 16) }
+  var inputPitch: Int { isOneColumn ? 16 : readsInPlace ? spec.inputW * 16 : window.pitch * (spec.kind == .planar ? 1 : 16) }
 
   init(_ spec: Spec) {
-    let readsInPlace =
-      spec.kind == .blocked && spec.rows == [0] && spec.columns == [0] && spec.step == .init(1)
-      && spec.gridH == spec.inputH && spec.gridW == spec.inputW
-    let isOneColumn = readsInPlace && spec.scatter == nil
+    let isOneColumn = spec.isPointwise && spec.scatter == nil, readsInPlace = spec.isPointwise || spec.isInside
     let gridH = isOneColumn ? spec.gridH * spec.gridW : spec.gridH, gridW = isOneColumn ? 1 : spec.gridW
     (self.spec, self.gridH, self.gridW) = (spec, gridH, gridW)
     (self.isOneColumn, self.readsInPlace) = (isOneColumn, readsInPlace)
@@ -85,7 +92,8 @@ struct CorrelationPlan: ConvolutionPlan {
     let groups = spec.pack.groups, taps = spec.rows.count * spec.columns.count, unit = spec.kind == .planar ? 1 : 16
     let largest = groups.map(\.blocks).max() ?? 1
 
-    let (chunkCount, bandCount) = CorrelationPlan.cut(spec, gridH, gridW, readsInPlace)
+    let pitchInPlace = isOneColumn ? 16 : readsInPlace ? spec.inputW * 16 : nil
+    let (chunkCount, bandCount) = CorrelationPlan.cut(spec, gridH, gridW, pitchInPlace)
     bandRows = max(1, (gridH + bandCount - 1) / bandCount)
     bands = (gridH + bandRows - 1) / bandRows
     chunks = CorrelationPlan.split(groups.count, chunkCount)
@@ -98,8 +106,9 @@ struct CorrelationPlan: ConvolutionPlan {
     slots = max(1, min(Threads.count, chunks.count * bands * spec.n))
 
     let inputStep = readsInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * unit
+    let places = readsInPlace ? spec.rows.flatMap { row in spec.columns.map { row * spec.inputW + $0 } } : window.offsets
     let inputOffsets = (0..<(spec.kind == .depthwise ? 1 : groups.map(\.inputs).max() ?? 0)).flatMap { input in
-      readsInPlace ? [input * inputStep] : window.offsets.map { input * inputStep + $0 * unit }
+      places.map { input * inputStep + $0 * unit }
     }
     weightOffsets = inputOffsets.count
     offsets = inputOffsets + (spec.kind == .depthwise ? (0..<taps).map { $0 * 16 } : [])
@@ -116,7 +125,7 @@ struct CorrelationPlan: ConvolutionPlan {
   private static let nearWeights = 64 << 10
 
   /// Into how many chunks of lanes and bands of rows the work is cut. The results do not depend on it.
-  private static func cut(_ spec: Spec, _ gridH: Int, _ gridW: Int, _ readsInPlace: Bool) -> (chunks: Int, bands: Int) {
+  private static func cut(_ spec: Spec, _ gridH: Int, _ gridW: Int, _ pitchInPlace: Int?) -> (chunks: Int, bands: Int) {
     // What a job keeps in the second cache beside weights: some rows of the input. Depthwise: in the first.
     let inputCount = spec.kind == .depthwise ? 6 << 10 : 120 << 10
     let groups = spec.pack.groups, unit = spec.kind == .planar ? 1 : 16
@@ -125,7 +134,7 @@ struct CorrelationPlan: ConvolutionPlan {
     func rows() -> Int { (gridH + bands - 1) / bands }
     func floats() -> Int {
       let inputs = split(groups.count, chunks).map { CorrelationPlan.inputs(of: groups[$0]).count }.max() ?? 1
-      return inputs * (readsInPlace ? rows() * gridW * 16 : Window(spec, bandRows: rows()).planeCount * unit)
+      return inputs * (pitchInPlace.map { rows() * $0 } ?? Window(spec, bandRows: rows()).planeCount * unit)
     }
     while bands < gridH && floats() > inputCount { bands = min(gridH, bands + max(1, bands / 4)) }
     // Enough jobs for all threads, if there is work enough.

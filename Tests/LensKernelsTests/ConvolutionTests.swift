@@ -166,6 +166,24 @@ func check(
     }
   }
 
+  /// Layers without a border, whose taps find their inputs where they lie: crops of pictures are such.
+  @Test(arguments: Kernels.available.map(\.name)) func layersWithoutABorderEqualTheDefinition(variant: String) throws {
+    let kernels = Kernels.available.first { $0.name == variant }!
+    for kernel in [ConvolutionGeometry.Extent(3), .init(1, 4), .init(2)] {
+      for (h, w) in [(8, 8), (7, 13), (5, 19)] {
+        for (inputs, outputs, groups) in [(16, 32, 1), (67, 35, 1), (64, 48, 2)] {
+          var g = ConvolutionGeometry(n: 2, inputChannels: inputs, h: h, w: w, outputChannels: outputs, kernel: kernel, groups: groups)
+          g.way = .direct
+          let failure = try check(g, .blocked, kernels)
+          #expect(failure == nil)
+          g.dilation = .init(2, 1)
+          let further = try check(g, .blocked, kernels)
+          #expect(further == nil)
+        }
+      }
+    }
+  }
+
   /// Where there are many points, memory keeps one packing; where there are few, turning squares of it would take too long.
   @Test(arguments: vectorKernels.map(\.name)) func theWayBackTurnsTheWeightsOfTheForwardPass(variant: String) throws {
     let kernels = vectorKernels.first { $0.name == variant }!
