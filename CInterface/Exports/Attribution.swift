@@ -86,13 +86,12 @@ public func cnnlens_occlusion(
   attribution(out, handle, image, goal) { _, session, image, objective in
     let defaults = cnnlens_occlusion_options(
       struct_size: UInt32(MemoryLayout<cnnlens_occlusion_options>.size), fill: Int32(CNNLENS_FILL_VALUE), window: (32, 32), stride: (8, 8),
-      value: 0, reserved: 0, progress: nil, payload: nil)
+      value: 0, exact: 0, progress: nil, payload: nil)
     let options = try options(given, over: defaults, "options")
-    let filling = try filling(options.fill, options.value, nil)
-    guard options.reserved == 0 else { throw invalid("options.reserved is \(options.reserved); it must be 0") }
+    let filling = try filling(options.fill, options.value, nil), exact = try flag(options.exact, "options.exact")
     return try occlusion(
       session, image, objective, window: (Int(options.window.0), Int(options.window.1)),
-      stride: (Int(options.stride.0), Int(options.stride.1)), filling: filling,
+      stride: (Int(options.stride.0), Int(options.stride.1)), filling: filling, exact: exact,
       progress: steps(options.progress, options.payload))
   }
 }

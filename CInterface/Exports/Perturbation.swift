@@ -28,7 +28,7 @@ public func cnnlens_feature_ablation(
   attribution(out, handle, image, goal) { _, session, image, objective in
     let options = try SegmentOptions(given, image.shape)
     return try featureAblation(
-      session, image, objective, segments: options.segments, filling: options.filling, progress: options.progress)
+      session, image, objective, segments: options.segments, filling: options.filling, exact: options.exact, progress: options.progress)
   }
 }
 
@@ -83,13 +83,14 @@ private struct SegmentOptions {
   let seed: UInt64
   let kernelWidth: Double
   let ridge: Double
+  let exact: Bool
   let progress: Steps?
   private let model: Block?
 
   init(_ given: UnsafePointer<cnnlens_segment_options>?, _ image: Shape) throws {
     let defaults = cnnlens_segment_options(
       struct_size: UInt32(MemoryLayout<cnnlens_segment_options>.size), fill: Int32(CNNLENS_FILL_SEGMENT_MEAN), segments: nil, picture: nil,
-      model: nil, samples: 0, seed: 0, kernel_width: 0.25, ridge: 1, value: 0, reserved: 0, progress: nil, payload: nil)
+      model: nil, samples: 0, seed: 0, kernel_width: 0.25, ridge: 1, value: 0, exact: 0, progress: nil, payload: nil)
     let options = try options(given, over: defaults, "options")
     segments = try block(options.segments, "options.segments").tensor("options.segments")
     filling =
@@ -99,7 +100,7 @@ private struct SegmentOptions {
     samples = options.samples == 0 ? nil : Int(options.samples)
     seed = options.seed
     (kernelWidth, ridge) = (options.kernel_width, options.ridge)
-    guard options.reserved == 0 else { throw invalid("options.reserved is \(options.reserved); it must be 0") }
+    exact = try flag(options.exact, "options.exact")
     progress = CInterface.steps(options.progress, options.payload)
     model = try options.model.map { try block(UnsafePointer($0), "options.model") }
     _ = try model?.destination(for: [image.n, 2], "options.model")

@@ -518,7 +518,7 @@ typedef struct {
     int64_t window[2];         /* height, width in pixels, at most the picture's; default 32, 32 */
     int64_t stride[2];         /* steps down and across, 1...window; default 8, 8 */
     float value;               /* for CNNLENS_FILL_VALUE, in units of the image; default 0 */
-    int32_t reserved;          /* 0 */
+    int32_t exact;             /* 1: scores have the bits of whole passes, which takes up to twice as long; default 0 */
     cnnlens_progress progress; /* NULL: none. Called with how many windows of all are done; its value is 0 */
     void *payload;
 } cnnlens_occlusion_options;
@@ -527,7 +527,8 @@ typedef struct {
     { sizeof(cnnlens_occlusion_options), CNNLENS_FILL_VALUE, { 32, 32 }, { 8, 8 }, 0.0f, 0, 0, 0 }
 
 /* How far the objective falls, on average, where a window that covers the pixel hides the picture: every window
- * is a forward pass of what it changes. Zeiler & Fergus 2014, section 4.2, arXiv:1311.2901. out is N x H x W. */
+ * is a forward pass of what it changes, in the order of additions that makes this fast; with `exact` in that of whole
+ * passes. Zeiler & Fergus 2014, section 4.2, arXiv:1311.2901. out is N x H x W. */
 CNNLENS_API cnnlens_status cnnlens_occlusion(cnnlens_array *out, cnnlens_session *session, const cnnlens_array *image,
                                              const cnnlens_objective *objective,
                                              const cnnlens_occlusion_options *options);
@@ -683,7 +684,7 @@ typedef struct {
     double kernel_width;           /* of cnnlens_lime; default 0.25 */
     double ridge;                  /* of cnnlens_lime; default 1 */
     float value;                   /* for CNNLENS_FILL_VALUE, in units of the image; default 0 */
-    int32_t reserved;              /* 0 */
+    int32_t exact;                 /* of cnnlens_feature_ablation, as for cnnlens_occlusion; default 0 */
     cnnlens_progress progress;     /* NULL: none. Called with how many trials of all are done; its value is 0 */
     void *payload;
 } cnnlens_segment_options;
@@ -692,7 +693,7 @@ typedef struct {
     { sizeof(cnnlens_segment_options), CNNLENS_FILL_SEGMENT_MEAN, 0, 0, 0, 0, 0, 0.25, 1.0, 0.0f, 0, 0, 0 }
 
 /* How far the objective falls where a segment is hidden. out is N x H x W, as for the three below: each pixel has its
- * segment's number. Neither `samples` and what follows it nor `model` counts. */
+ * segment's number. `model`, `samples`, `seed`, `kernel_width` and `ridge` do not count. */
 CNNLENS_API cnnlens_status cnnlens_feature_ablation(cnnlens_array *out, cnnlens_session *session,
                                                     const cnnlens_array *image, const cnnlens_objective *objective,
                                                     const cnnlens_segment_options *options);

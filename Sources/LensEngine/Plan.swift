@@ -22,6 +22,8 @@ public struct Plan: Sendable {
     /// Kernels ask for as much scratch as so many threads need, and take no more threads later.
     var threads = Threads.count
     var precision = Precision.highest
+    /// Nodes of the graph whose convolutions compute every output by itself, though squares of outputs together would be faster.
+    var direct: Set<Int> = []
   }
 
   public struct Slot: Sendable {
@@ -113,6 +115,7 @@ extension Plan {
     graph = rules.canonical(graph, differentiated)
     carriesRelevance = rules.carriesRelevance
     var lowering = Lowering(graph, try rules.rules(in: graph))
+    lowering.direct = request.direct
     for layer in request.taps + request.seeds { lowering.need(try index(layer)) }
     for layer in request.wrt { lowering.need(try index(layer)) }
     try lowering.fold(keeping: differentiated)
@@ -148,6 +151,8 @@ struct Lowering {
   var folded: [Int: (op: any Operator, inputs: [Int])] = [:]
   var constants: [Int: Tensor] = [:]
   var turnImages = 1
+  /// See `Plan.Request`.
+  var direct: Set<Int> = []
 
   init(_ graph: Graph, _ rule: @escaping RuleMap.Choice) {
     (self.graph, self.rule) = (graph, rule)
@@ -162,7 +167,8 @@ struct Lowering {
 
   private mutating func lower(_ index: Int) throws {
     let node = graph.nodes[index]
-    let (op, sources): (any Operator, [Int]) = folded[index].map { ($0.op, $0.inputs) } ?? (node.op, node.inputs)
+    var (op, sources): (any Operator, [Int]) = folded[index].map { ($0.op, $0.inputs) } ?? (node.op, node.inputs)
+    if direct.contains(index) { op = op.computedDirectly }
     let shapes = graph.shapes(sources)
     let given = sources.map { steps[primary[$0]!].layout }
     let layouts = op.layouts(for: shapes, given: given)

@@ -441,6 +441,11 @@ static void occlusion_checks_its_window_and_reports(scene *it)
     options.progress = NULL;
     options.fill = CNNLENS_FILL_BLUR;
     CHECK(cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    options.exact = 1;
+    CHECK(cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    options.exact = 2;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options));
+    options.exact = 0;
     options.fill = 3;
     FAILS_WITH(CNNLENS_EINVALID, cnnlens_occlusion(&it->map, it->session, &it->image, NULL, &options));
     options.fill = CNNLENS_FILL_MEAN;
@@ -531,6 +536,10 @@ static void segments_add_up(scene *it)
     CHECK(cnnlens_session_scores(score, n, it->session) == CNNLENS_OK);
     sum = it->map.data[0] + it->map.data[w - 1] + it->map.data[area - w] + it->map.data[area - 1];
     CHECK(fabs(sum - (score[0] - fit[0])) < 1e-3 * (1 + fabs(score[0])) && fit[1] <= 1);
+    CHECK(cnnlens_feature_ablation(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
+    options.exact = -1;
+    FAILS_WITH(CNNLENS_EINVALID, cnnlens_feature_ablation(&it->map, it->session, &it->image, NULL, &options));
+    options.exact = 1;
     CHECK(cnnlens_feature_ablation(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK);
     CHECK(cnnlens_lime(&it->map, it->session, &it->image, NULL, &options) == CNNLENS_OK && fit[1] <= 1);
     options.samples = 1;

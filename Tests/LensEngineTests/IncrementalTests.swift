@@ -120,6 +120,29 @@ private func network(
     let unchanged = try session.activations(of: [other], at: layers)
     for (a, b) in zip(try incremental.activations(of: [perturbations[5]]), unchanged) { #expect(a.values == b.values) }
     for (a, b) in zip(try incremental.baseActivations, unchanged) { #expect(a.values == b.values) }
+    try expectOwnPass(network, at: layers, base, perturbations, expected, sourceLocation)
+  }
+
+  /// A session that is quick for such changes: the same bits as a full pass of its own, and a `Session`'s but for rounding.
+  static func expectOwnPass(
+    _ network: Network, at layers: [Layer], _ base: Tensor, _ perturbations: [Perturbation], _ expected: [[Tensor]],
+    _ sourceLocation: SourceLocation
+  ) throws {
+    let regions = perturbations.map(\.region).filter { $0.rows.count < 3 }
+    let quick = try IncrementalSession(network, base: [base], at: layers, quickFor: regions)
+    let together = try quick.activations(of: perturbations)
+    for (index, perturbation) in perturbations.enumerated() {
+      let alone = try quick.activations(of: [perturbation])
+      try quick.rebase([picture(base, perturbation)])
+      for (position, whole) in try quick.baseActivations.enumerated() {
+        let row = (0..<whole.count).map { (together[position].pointer + index * whole.count)[$0] }
+        #expect(row == whole.values && alone[position].values == whole.values, "\(perturbation.region)", sourceLocation: sourceLocation)
+        let distance = zip(row, expected[index][position].values).reduce(0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
+        let size = row.reduce(0) { $0 + Double($1) * Double($1) }
+        #expect(distance <= 1e-10 * size, "\(perturbation.region): \(distance) of \(size)", sourceLocation: sourceLocation)
+      }
+      try quick.rebase([base])
+    }
   }
 
   @Test func convolutions() throws {
@@ -152,6 +175,22 @@ private func network(
       #expect(tiles.contains(7 - kernel))
       try Self.expectExact(network)
     }
+  }
+
+  /// What computes every output by itself: layers that a small change reaches in part, while it costs less than squares.
+  @Test func fewOutputsAreComputedByThemselves() throws {
+    let network = try network(3, 64, 64) { builder, x in
+      var y = try builder.convolution(x, 32)
+      for _ in 0..<6 { y = try builder.add(ReLU(), builder.convolution(y, 32)) }
+      return try builder.head(y)
+    }
+    func direct(_ regions: [Region]) throws -> Int {
+      let base = Tensor([1, 3, 64, 64])
+      return try IncrementalSession(network, base: [base], at: [.output], quickFor: regions).flow.plan.request.direct.count
+    }
+    let pixel = Region(rows: 30..<31, columns: 30..<31), half = Region(rows: 0..<64, columns: 0..<32)
+    let (none, few, all, wide) = try (direct([]), direct([pixel]), direct([Region](repeating: pixel, count: 99)), direct([half]))
+    #expect(none == 0 && few > 2 && all == few && wide == 0, "\(none) \(few) \(all) \(wide)")
   }
 
   @Test func groups() throws {

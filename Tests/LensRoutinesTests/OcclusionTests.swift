@@ -28,7 +28,7 @@ private func network() throws -> Network {
     let session = Session(try network())
     var random = Random(seed: 3)
     let image = Tensor.normal([2, 3, 17, 19], using: &random)
-    let result = try occlusion(session, image, window: (tall, wide), stride: (down, across), filling: .value(0.5))
+    let result = try occlusion(session, image, window: (tall, wide), stride: (down, across), filling: .value(0.5), exact: true)
     let logits = try session.activations(of: [image], at: [.logits])[0]
     for n in 0..<2 {
       let target = (0..<4).max { logits[n, $0] < logits[n, $1] }!

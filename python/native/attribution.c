@@ -85,6 +85,7 @@ static const native_field cam_fields[] = {
 static const native_field occlusion_fields[] = {
     { "fill", NATIVE_INT, offsetof(cnnlens_occlusion_options, fill) },
     { "value", NATIVE_FLOAT, offsetof(cnnlens_occlusion_options, value) },
+    { "exact", NATIVE_INT, offsetof(cnnlens_occlusion_options, exact) },
     { "window", NATIVE_PAIR, offsetof(cnnlens_occlusion_options, window) },
     { "stride", NATIVE_PAIR, offsetof(cnnlens_occlusion_options, stride) },
     { "progress", NATIVE_PROGRESS, offsetof(cnnlens_occlusion_options, progress) },
@@ -113,6 +114,7 @@ static const native_field segment_fields[] = {
     { "kernel_width", NATIVE_DOUBLE, offsetof(cnnlens_segment_options, kernel_width) },
     { "ridge", NATIVE_DOUBLE, offsetof(cnnlens_segment_options, ridge) },
     { "value", NATIVE_FLOAT, offsetof(cnnlens_segment_options, value) },
+    { "exact", NATIVE_INT, offsetof(cnnlens_segment_options, exact) },
     { "progress", NATIVE_PROGRESS, offsetof(cnnlens_segment_options, progress) },
     { 0 },
 };

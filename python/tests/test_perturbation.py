@@ -35,9 +35,44 @@ def naive(net, x, target, window, stride, fill):
 def test_equals_every_window_through_the_whole_network(net, batch, window, stride):
     target = net(batch).argmax(1)
     fill = np.full((3, 3, 32, 32), 0.25, np.float32)
-    found = cl.occlusion(net, batch, window=window, stride=stride, fill=0.25)
+    found = cl.occlusion(net, batch, window=window, stride=stride, fill=0.25, exact=True)
     assert found.target == target.tolist() and found.method == "occlusion"
     np.testing.assert_array_equal(np.asarray(found), naive(net, batch, target, window, stride, fill))
+
+
+@pytest.fixture(scope="module")
+def deep():
+    """3x3 layers of many channels, one behind the other: those that are computed in squares of outputs."""
+    random, nodes, weights, channels = np.random.default_rng(5), [], {}, 3
+    for index in range(6):
+        weights[f"w{index}"] = random.normal(0, (2 / (9 * channels)) ** 0.5, (32, channels, 3, 3)).astype(np.float32)
+        nodes.append(
+            helper.make_node("Conv", [f"r{index - 1}" if index else "x", f"w{index}"], [f"c{index}"], pads=[1, 1, 1, 1])
+        )
+        nodes.append(helper.make_node("Relu", [f"c{index}"], [f"r{index}"]))
+        channels = 32
+    weights["dense"] = random.normal(size=(32, 5)).astype(np.float32)
+    nodes += [
+        helper.make_node("GlobalAveragePool", ["r5"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "dense"], ["y"]),
+    ]
+    return cl.load(model_bytes(nodes, weights, [("x", ("n", 3, 48, 48))], [("y", ("n", 5))]))
+
+
+def test_exact_scores_have_the_bits_of_whole_passes(deep):
+    x = np.random.default_rng(6).random((1, 3, 48, 48), dtype=np.float32)
+    expected = naive(deep, x, [1], (8, 8), (8, 8), np.zeros_like(x))
+    exact = cl.occlusion(deep, x, 1, window=8, exact=True)
+    np.testing.assert_array_equal(np.asarray(exact), expected)
+    quick = cl.occlusion(deep, x, 1, window=8)
+    np.testing.assert_allclose(np.asarray(quick), expected, rtol=0, atol=2e-6 * abs(deep(x)[0, 1]))
+    assert exact.manifest()["params"]["exact"] is True and quick.manifest()["params"]["exact"] is False
+    cells = np.arange(48)[:, None] // 8 * 6 + np.arange(48) // 8
+    ablated = cl.feature_ablation(deep, x, 1, segments=cells, fill=0.0, exact=True)
+    np.testing.assert_array_equal(np.asarray(ablated), expected)
+    about = cl.feature_ablation(deep, x, 1, segments=cells, fill=0.0)
+    np.testing.assert_array_equal(np.asarray(about), np.asarray(quick))
 
 
 def test_fills(net, batch):

@@ -8,7 +8,8 @@ struct Cone {
   /// For each step; empty where the value is no picture.
   let ranges: [Range<Int>]
 
-  init(_ flow: Flow, _ axis: Axis, from range: Range<Int>) {
+  /// - direct: nodes that compute every output by itself, beside those that the flow's plan knows of.
+  init(_ flow: Flow, _ axis: Axis, from range: Range<Int>, direct: Set<Int> = []) {
     var ranges = [Range<Int>](repeating: 0..<0, count: flow.plan.steps.count)
     ranges[flow.plan.inputs[0]] = range
     for unit in flow.units {
@@ -18,7 +19,8 @@ struct Cone {
       var reached: Range<Int>?
       for (position, read) in unit.reads.enumerated() where flow.isChanged[read] {
         let own = ranges[read]
-        let part = flow.looksThroughWindow(unit, position) ? taps.reached(from: own, of: length, tile: locality.tile) : own
+        let tile = flow.node(of: unit).map(direct.contains) == true ? 1 : locality.tile
+        let part = flow.looksThroughWindow(unit, position) ? taps.reached(from: own, of: length, tile: tile) : own
         reached = reached.map { min($0.lowerBound, part.lowerBound)..<max($0.upperBound, part.upperBound) } ?? part
       }
       ranges[unit.step] = reached ?? 0..<1

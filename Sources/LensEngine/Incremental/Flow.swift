@@ -51,6 +51,9 @@ struct Flow {
     units.append(unit)
   }
 
+  /// The graph's node that a unit computes.
+  func node(of unit: Unit) -> Int? { plan.steps[unit.producer].source?.node }
+
   var multiplyAdds: Int { units.reduce(0) { $0 + plan.steps[$1.producer].multiplyAdds } }
 
   /// Whether a crop of what is read, or all of it, is what the operator needs for a crop of its output.

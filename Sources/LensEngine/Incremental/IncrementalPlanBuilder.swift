@@ -231,7 +231,8 @@ struct IncrementalPlanBuilder {
     if let graph {
       let inputs = try unit.reads.map { try whole($0) }
       // What does the work of several nodes knows no shape.
-      let op: any Operator = producer.source.map { $0.isFolded ? $0.op : graph.nodes[$0.node].op } ?? Identity()
+      var op: any Operator = producer.source.map { $0.isFolded ? $0.op : graph.nodes[$0.node].op } ?? Identity()
+      if let node = producer.source?.node, flow.plan.request.direct.contains(node) { op = op.computedDirectly }
       let shapes = producer.inputs.map { wholeShape($0) }
       let stage = try stage(unit, op, shapes)
       values[unit.step] = (.whole, append(unit.step, stage, inputs))

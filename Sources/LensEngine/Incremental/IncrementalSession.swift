@@ -3,7 +3,8 @@ import LensKernels
 import LensTensors
 
 /// What a network computes for many pictures that differ from one base in a rectangle each: only what the change
-/// reaches is computed anew, bit for bit as the full pass would.
+/// reaches is computed anew, bit for bit as a full pass of this session's would; and as a `Session`'s would, unless some
+/// convolutions compute every output by itself here, to hand on less of a change.
 ///
 /// The base runs once, and all its values are kept. Changes then run in batches of similar extent, each call on crops of
 /// its picture, or on whole pictures where hardly less would be left out.
@@ -17,19 +18,23 @@ public final class IncrementalSession {
   /// The most bytes that one batch may take, besides the base's values.
   public var memoryLimit = 512 << 20
 
-  private let flow: Flow
+  let flow: Flow
   private let base: BaseValues
   private var plans: [IncrementalPlan] = []  // most recent last
   private var graphs: [Int: Graph?] = [:]
   private var arena: FloatStorage?
-  private var largestBatch = 16
+  private var largestBatch = 32
   private static let rememberedPlans = 128
 
   /// Runs the base.
   ///
   /// - base: one tensor for each input of the network, of one image each. Perturbations are of the first, N×C×H×W.
+  /// - regions: what will change, if results may differ from a `Session`'s by rounding; convolutions that compute squares of
+  ///   outputs together then do so only where that is faster. None: the same bits as a `Session`'s.
   /// - Throws: `.shapeMismatch`, `.notFound`, `.outOfMemory`, `.cancelled`.
-  public init(_ network: Network, base: [Tensor], at layers: [Layer], interrupt: (() -> Bool)? = nil) throws {
+  public init(
+    _ network: Network, base: [Tensor], at layers: [Layer], quickFor regions: [Region] = [], interrupt: (() -> Bool)? = nil
+  ) throws {
     try network.validate(base.map(\.shape))
     guard let first = base.first, first.shape.rank == 4, base.allSatisfy({ $0.shape.rank == 0 || $0.shape.n == 1 }) else {
       let shapes = base.map(\.shape.description).joined(separator: ", ")
@@ -40,7 +45,11 @@ public final class IncrementalSession {
         .shapeMismatch, "'\(network.name)' is made for batches of \(images); changes of one picture need a network that takes one")
     }
     (self.network, self.layers, self.interrupt) = (network, layers, interrupt)
-    flow = Flow(try Plan(network, Plan.Request(inputs: base.map(\.shape), taps: layers), rules: .gradient, turns: .never))
+    var request = Plan.Request(inputs: base.map(\.shape), taps: layers)
+    var flow = Flow(try Plan(network, request, rules: .gradient, turns: .never))
+    request.direct = regions.isEmpty ? [] : flow.direct(for: regions)
+    if !request.direct.isEmpty { flow = Flow(try Plan(network, request, rules: .gradient, turns: .never)) }
+    self.flow = flow
     self.base = try BaseValues(flow)
     try self.base.run(base, interrupt: interrupt)
   }

@@ -114,6 +114,15 @@ public struct Convolution: Operator {
   }
 }
 
+extension Operator {
+  /// A convolution that computes every output by itself; anything else as it is.
+  var computedDirectly: any Operator {
+    guard var convolution = self as? Convolution else { return self }
+    convolution.way = .direct
+    return convolution
+  }
+}
+
 extension ConvolutionGeometry {
   /// `validate`, after making sure that its own arithmetic cannot overflow.
   func check() throws {

@@ -8,10 +8,11 @@ import LensTensors
 /// what it changes.
 /// - image: N×C×H×W.
 /// - segments: H×W, or N×H×W, whole numbers; pixels with the same number are hidden together.
+/// - exact: as for `occlusion`.
 /// - progress: gets how many segments of all are done; false stops the call, which then throws `.cancelled`.
 public func featureAblation(
   _ session: Session, _ image: Tensor, _ objective: Objective = .top, segments labels: Tensor, filling: Filling = .segmentMean,
-  progress: ((Int, Int) -> Bool)? = nil
+  exact: Bool = false, progress: ((Int, Int) -> Bool)? = nil
 ) throws -> Attribution {
   let shape = image.shape, segments = try Segments.each(labels, of: shape), total = segments.reduce(0) { $0 + $1.count }
   var maps = try Tensor(allocating: [shape.n, shape.h, shape.w]), scores: [Float] = [], targets: [Int] = [], done = 0
@@ -22,7 +23,8 @@ public func featureAblation(
     if let incremental {
       try incremental.rebase([picture])
     } else {
-      incremental = try IncrementalSession(session.network, base: [picture], at: objective.layers, interrupt: session.interrupt)
+      incremental = try IncrementalSession(
+        session.network, base: [picture], at: objective.layers, quickFor: exact ? [] : regions, interrupt: session.interrupt)
       if let limit = session.memoryLimit { incremental!.memoryLimit = limit }
     }
     let base = try incremental!.baseValue(of: objective, image: n)
