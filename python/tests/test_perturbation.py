@@ -75,6 +75,17 @@ def test_exact_scores_have_the_bits_of_whole_passes(deep):
     np.testing.assert_array_equal(np.asarray(about), np.asarray(quick))
 
 
+def test_segments_of_one_image_are_nothing_to_another(deep):
+    """Small segments want other layers to be quick than large ones."""
+    x = np.random.default_rng(7).random((3, 3, 48, 48), dtype=np.float32)
+    rows, columns = np.mgrid[:48, :48]
+    segments = np.stack([rows // 6 * 8 + columns // 6, rows // 40, rows // 3 * 16 + columns // 3])
+    together = np.asarray(cl.feature_ablation(deep, x, 1, segments=segments))
+    for n in range(3):
+        alone = np.asarray(cl.feature_ablation(deep, x[n : n + 1], 1, segments=segments[n]))
+        np.testing.assert_array_equal(together[n], alone[0])
+
+
 def test_fills(net, batch):
     x = batch[:1]
     means = x[0].mean((1, 2), dtype=np.float64).astype(np.float32)

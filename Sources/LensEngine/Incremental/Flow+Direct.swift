@@ -9,9 +9,10 @@ extension Flow {
   /// some layer, or none.
   func direct(for regions: [Region]) -> Set<Int> {
     let nodes = units.filter { ($0.locality?.tile ?? 1) > 1 }.compactMap(node)
-    // Changes of one kind: a few will speak for all.
-    let some = stride(from: 0, to: regions.count, by: max(1, regions.count / 16)).map { regions[$0] }
-    let candidates = (0...nodes.count).map { Set(nodes.prefix($0)) }
+    // Changes of one kind, so a few speak for all; and a few layers more or less make little difference.
+    let some = (0..<min(8, regions.count)).map { regions[$0 * regions.count / min(8, regions.count)] }
+    let counts = Array(stride(from: 0, to: nodes.count, by: max(1, nodes.count / 16))) + [nodes.count]
+    let candidates = counts.map { Set(nodes.prefix($0)) }
     return candidates.map { ($0, cost(of: some, direct: $0)) }.min { $0.1 < $1.1 }?.0 ?? []
   }
 

@@ -18,8 +18,10 @@ public final class IncrementalSession {
   /// The most bytes that one batch may take, besides the base's values.
   public var memoryLimit = 512 << 20
 
-  let flow: Flow
-  private let base: BaseValues
+  /// What a `Session` would compute.
+  private let usual: Flow
+  private(set) var flow: Flow
+  private var base: BaseValues
   private var plans: [IncrementalPlan] = []  // most recent last
   private var graphs: [Int: Graph?] = [:]
   private var arena: FloatStorage?
@@ -45,19 +47,31 @@ public final class IncrementalSession {
         .shapeMismatch, "'\(network.name)' is made for batches of \(images); changes of one picture need a network that takes one")
     }
     (self.network, self.layers, self.interrupt) = (network, layers, interrupt)
-    var request = Plan.Request(inputs: base.map(\.shape), taps: layers)
-    var flow = Flow(try Plan(network, request, rules: .gradient, turns: .never))
-    request.direct = regions.isEmpty ? [] : flow.direct(for: regions)
-    if !request.direct.isEmpty { flow = Flow(try Plan(network, request, rules: .gradient, turns: .never)) }
-    self.flow = flow
+    let request = Plan.Request(inputs: base.map(\.shape), taps: layers)
+    usual = Flow(try Plan(network, request, rules: .gradient, turns: .never))
+    flow = try IncrementalSession.flow(network, quickFor: regions, usual, not: usual) ?? usual
     self.base = try BaseValues(flow)
     try self.base.run(base, interrupt: interrupt)
   }
 
-  /// Takes another base of the same shape. What was prepared for the changes stays.
-  public func rebase(_ inputs: [Tensor]) throws {
+  /// The flow that is quick for such changes, if it is not `other`.
+  private static func flow(_ network: Network, quickFor regions: [Region], _ usual: Flow, not other: Flow) throws -> Flow? {
+    var request = usual.plan.request
+    request.direct = regions.isEmpty ? [] : usual.direct(for: regions)
+    if request.direct == other.plan.request.direct { return nil }
+    return request.direct.isEmpty ? usual : Flow(try Plan(network, request, rules: .gradient, turns: .never))
+  }
+
+  /// Takes another base of the same shape. What was prepared for the changes stays, unless other layers are quick for `regions`.
+  ///
+  /// - regions: as for `init`; nil: those of the base before.
+  public func rebase(_ inputs: [Tensor], quickFor regions: [Region]? = nil) throws {
     guard inputs.map(\.shape) == flow.plan.request.inputs else {
       throw LensError(.shapeMismatch, "the base is \(inputs.map(\.shape)); it must stay \(flow.plan.request.inputs)")
+    }
+    if let regions, let other = try IncrementalSession.flow(network, quickFor: regions, usual, not: flow) {
+      base = try BaseValues(other)
+      (flow, plans, graphs) = (other, [], [:])
     }
     try base.run(inputs, interrupt: interrupt)
   }

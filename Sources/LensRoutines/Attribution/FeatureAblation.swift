@@ -21,7 +21,7 @@ public func featureAblation(
     let picture = image.single(n), regions = segments[n].regions
     let hidden = try filling.picture(picture, n, of: shape.n, segments: segments[n])
     if let incremental {
-      try incremental.rebase([picture])
+      try incremental.rebase([picture], quickFor: exact ? [] : regions)
     } else {
       incremental = try IncrementalSession(
         session.network, base: [picture], at: objective.layers, quickFor: exact ? [] : regions, interrupt: session.interrupt)
