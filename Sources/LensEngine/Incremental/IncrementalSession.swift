@@ -25,7 +25,7 @@ public final class IncrementalSession {
   private var plans: [IncrementalPlan] = []  // most recent last
   private var graphs: [Int: Graph?] = [:]
   private var arena: FloatStorage?
-  private var largestBatch = 32
+  private var largestBatch = 16
   private static let rememberedPlans = 128
 
   /// Runs the base.
