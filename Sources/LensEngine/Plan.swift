@@ -114,8 +114,7 @@ extension Plan {
     let differentiated = Set(try request.wrt.map(index))
     graph = rules.canonical(graph, differentiated)
     carriesRelevance = rules.carriesRelevance
-    var lowering = Lowering(graph, try rules.rules(in: graph))
-    lowering.direct = request.direct
+    var lowering = Lowering(graph, try rules.rules(in: graph), direct: request.direct)
     for layer in request.taps + request.seeds { lowering.need(try index(layer)) }
     for layer in request.wrt { lowering.need(try index(layer)) }
     try lowering.fold(keeping: differentiated)
@@ -141,6 +140,8 @@ extension Plan {
 struct Lowering {
   let graph: Graph
   let rule: RuleMap.Choice
+  /// See `Plan.Request`.
+  let direct: Set<Int>
   var needed: [Bool]
   var steps: [Plan.Step] = []
   /// The step that computes a graph node, in the layout it is computed in.
@@ -151,11 +152,9 @@ struct Lowering {
   var folded: [Int: (op: any Operator, inputs: [Int])] = [:]
   var constants: [Int: Tensor] = [:]
   var turnImages = 1
-  /// See `Plan.Request`.
-  var direct: Set<Int> = []
 
-  init(_ graph: Graph, _ rule: @escaping RuleMap.Choice) {
-    (self.graph, self.rule) = (graph, rule)
+  init(_ graph: Graph, _ rule: @escaping RuleMap.Choice, direct: Set<Int>) {
+    (self.graph, self.rule, self.direct) = (graph, rule, direct)
     needed = [Bool](repeating: false, count: graph.nodes.count)
   }
 

@@ -51,7 +51,7 @@ extension CorrelationPlan {
     _ turned: MutableFloats, _ call: UnsafeMutablePointer<TileCall>, _ offsets: UnsafePointer<Int>
   ) {
     let taps = spec.rows.count * spec.columns.count
-    let pixel = spec.kind == .planar ? 1 : 16, inputPitch = inputPitch
+    let pixel = spec.kind == .planar ? 1 : 16
     let isFlat = inputPitch == gridW * pixel && !isStrided
     let runs = isFlat ? 1 : rows, width = isFlat ? rows * gridW : gridW
     var outputPitch = gridW * 16

@@ -32,9 +32,9 @@ struct CorrelationPlan: ConvolutionPlan {
     var isPointwise: Bool {
       kind == .blocked && rows == [0] && columns == [0] && step == .init(1) && gridH == inputH && gridW == inputW
     }
-    /// All taps lie inside the input. (Narrow grids are better off with copies in which all rows of a band are one run of tiles.)
+    /// Neighbours in the grid are neighbours in the input, and all taps lie inside it.
     var isInside: Bool {
-      guard kind == .blocked, !isEmpty, step == .init(1), gridW >= 6 else { return false }
+      guard kind == .blocked, !isEmpty, step == .init(1) else { return false }
       return min(rows.min()!, columns.min()!) >= 0 && rows.max()! + gridH <= inputH && columns.max()! + gridW <= inputW
     }
   }
@@ -58,7 +58,7 @@ struct CorrelationPlan: ConvolutionPlan {
   /// The grid as this plan walks over it: where it is the output's own as well, all points are rows of one.
   let gridH, gridW: Int
   let isOneColumn: Bool
-  /// Neighbours in the grid are neighbours in the input, and no tap looks beyond it: nothing is copied.
+  /// Nothing is copied.
   let readsInPlace: Bool
   /// Grid points are `step` pixels apart in the output, and are written there.
   let isStrided: Bool
@@ -79,11 +79,11 @@ struct CorrelationPlan: ConvolutionPlan {
   var isEmpty: Bool { spec.isEmpty }
   var packing: any Packing { spec.forwardPack ?? spec.pack }
   /// Floats from one input plane to the next, and from a grid row's first point to the next one's, where the tiles read.
-  var inputStep: Int { readsInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * (spec.kind == .planar ? 1 : 16) }
-  var inputPitch: Int { isOneColumn ? 16 : readsInPlace ? spec.inputW * 16 : window.pitch * (spec.kind == .planar ? 1 : 16) }
+  let inputStep, inputPitch: Int
 
   init(_ spec: Spec) {
-    let isOneColumn = spec.isPointwise && spec.scatter == nil, readsInPlace = spec.isPointwise || spec.isInside
+    // Narrow grids are better off with copies in which all rows of a band are one run of tiles.
+    let isOneColumn = spec.isPointwise && spec.scatter == nil, readsInPlace = spec.isPointwise || spec.isInside && spec.gridW >= 6
     let gridH = isOneColumn ? spec.gridH * spec.gridW : spec.gridH, gridW = isOneColumn ? 1 : spec.gridW
     (self.spec, self.gridH, self.gridW) = (spec, gridH, gridW)
     (self.isOneColumn, self.readsInPlace) = (isOneColumn, readsInPlace)
@@ -106,6 +106,7 @@ struct CorrelationPlan: ConvolutionPlan {
     slots = max(1, min(Threads.count, chunks.count * bands * spec.n))
 
     let inputStep = readsInPlace ? spec.inputH * spec.inputW * 16 : window.planeCount * unit
+    (self.inputStep, inputPitch) = (inputStep, pitchInPlace ?? window.pitch * unit)
     let places = readsInPlace ? spec.rows.flatMap { row in spec.columns.map { row * spec.inputW + $0 } } : window.offsets
     let inputOffsets = (0..<(spec.kind == .depthwise ? 1 : groups.map(\.inputs).max() ?? 0)).flatMap { input in
       places.map { input * inputStep + $0 * unit }

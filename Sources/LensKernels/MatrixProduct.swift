@@ -86,7 +86,7 @@ public struct MatrixProduct: Sendable {
       (call.depthStep, call.weightStep, call.pixelStep) = (k, k, n)
       withUnsafeMutablePointer(to: &call) { call in
         for job in range {
-          let chunk = part(job / panels, of: chunks, m), tiles = (chunk.count + height - 1) / height
+          let chunk = (0..<m).part(job / panels, of: chunks), tiles = (chunk.count + height - 1) / height
           let columns = (job % panels * panel * width)..<min(n, (job % panels + 1) * panel * width)
           for first in stride(from: 0, to: k, by: MatrixProduct.dotDepth) {
             call.pointee.depth = min(MatrixProduct.dotDepth, k - first)
@@ -96,7 +96,7 @@ public struct MatrixProduct: Sendable {
               // While these columns meet several tiles of rows, the next ones come nearer, some with every tile.
               let share = tiles > 1 && next < columns.upperBound ? (width + tiles - 1) / tiles : 0
               for index in 0..<tiles {
-                let tile = part(index, of: tiles, chunk.count), row = chunk.lowerBound + tile.lowerBound
+                let tile = chunk.part(index, of: tiles), row = tile.lowerBound
                 (call.pointee.next, call.pointee.nextCount) = (b + ((next + index * share) * k + first), index * share < width ? share : 0)
                 kernels.dotTile(tile.count, count)(call, rows + (row * k + first), b + (column * k + first), c + (row * n + column), nil)
               }
@@ -106,8 +106,6 @@ public struct MatrixProduct: Sendable {
       }
     }
   }
-
-  private func part(_ index: Int, of parts: Int, _ count: Int) -> Range<Int> { count * index / parts..<count * (index + 1) / parts }
 
   private func rows(_ a: Floats, _ b: Floats, _ c: MutableFloats, _ accumulates: Bool, _ scratch: MutableFloats) {
     let rows = transposesA ? Floats(copied(a, to: scratch)) : a

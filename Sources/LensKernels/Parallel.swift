@@ -62,6 +62,11 @@ public func parallelParts(_ count: Int, _ parts: Int, grain: Int = 1, _ body: (I
   body(0, 0..<count)
 }
 
+extension Range<Int> {
+  /// One of so many parts, as even as can be.
+  func part(_ index: Int, of parts: Int) -> Range { lowerBound + count * index / parts..<lowerBound + count * (index + 1) / parts }
+}
+
 /// What each part has not begun of its share of a range.
 private struct Shares: ~Copyable {
   /// A range of at most 2^30 units between parts.

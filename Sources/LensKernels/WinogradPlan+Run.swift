@@ -22,7 +22,7 @@ extension WinogradPlan {
     parallelParts(chunks, slots) { slot, jobs in
       let patch = own + slot * slotCount, v = patch + patchCount, m = v + WinogradPlan.positions * inputStep
       for job in jobs {
-        let tiles = part(job, of: chunks, 0..<tiles)
+        let tiles = (0..<tiles).part(job, of: chunks)
         for block in 0..<inputBlocks { transformInput(operands, block, tiles, tiles.lowerBound, v, patch) }
         multiply(operands, lanes[0], 0..<inputBlocks, tiles.count, u, v, m) { _ in }
         for block in 0..<blocks { transformOutput(operands, block, tiles, m + block * chunk * 16, patch) }
@@ -33,11 +33,11 @@ extension WinogradPlan {
   private func shareLanes(_ operands: ConvolutionOperands) {
     let v = operands.scratch, own = v + WinogradPlan.positions * inputStep, chunks = (tiles + chunk - 1) / chunk
     for index in 0..<chunks {
-      let tiles = part(index, of: chunks, 0..<tiles), bands = min(tiles.count, 4 * slots)
+      let tiles = (0..<tiles).part(index, of: chunks), bands = min(tiles.count, 4 * slots)
       parallelParts(inputBlocks * bands, slots) { slot, jobs in
         let patch = own + slot * slotCount
         for job in jobs {
-          transformInput(operands, job / bands, part(job % bands, of: bands, tiles), tiles.lowerBound, v, patch)
+          transformInput(operands, job / bands, tiles.part(job % bands, of: bands), tiles.lowerBound, v, patch)
         }
         // The first lanes that this thread will come to, most likely.
         if jobs.lowerBound == inputBlocks * bands * slot / slots {
@@ -51,7 +51,7 @@ extension WinogradPlan {
       parallelParts(lanes.count * parts, slots) { slot, jobs in
         let patch = own + slot * slotCount, u = patch + patchCount, m = u + WinogradPlan.positions * weightStep
         for job in jobs {
-          let groups = lanes[job / parts], some = part(job % parts, of: parts, tiles), x = v + (some.lowerBound - tiles.lowerBound) * 16
+          let groups = lanes[job / parts], some = tiles.part(job % parts, of: parts), x = v + (some.lowerBound - tiles.lowerBound) * 16
           var inputs = 0..<inputsAtOnce
           while !inputs.isEmpty {
             let next = inputs.upperBound..<min(inputs.upperBound + inputsAtOnce, inputBlocks)
@@ -72,10 +72,6 @@ extension WinogradPlan {
         }
       }
     }
-  }
-
-  private func part(_ index: Int, of parts: Int, _ tiles: Range<Int>) -> Range<Int> {
-    (tiles.lowerBound + tiles.count * index / parts)..<(tiles.lowerBound + tiles.count * (index + 1) / parts)
   }
 
   /// Where a group's lanes begin in a position of U that begins with those of `first`.

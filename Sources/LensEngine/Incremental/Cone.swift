@@ -16,10 +16,10 @@ struct Cone {
       guard let locality = unit.locality else { continue }
       let taps = axis == .vertical ? locality.vertical : locality.horizontal
       let length = flow.length(of: unit.step, axis)
+      let tile = flow.node(of: unit).map(direct.contains) == true ? 1 : locality.tile
       var reached: Range<Int>?
       for (position, read) in unit.reads.enumerated() where flow.isChanged[read] {
         let own = ranges[read]
-        let tile = flow.node(of: unit).map(direct.contains) == true ? 1 : locality.tile
         let part = flow.looksThroughWindow(unit, position) ? taps.reached(from: own, of: length, tile: tile) : own
         reached = reached.map { min($0.lowerBound, part.lowerBound)..<max($0.upperBound, part.upperBound) } ?? part
       }

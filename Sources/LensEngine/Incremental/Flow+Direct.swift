@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // A convolution that computes squares of outputs together takes a fraction of the multiplications, but hands a change on to
-// whole squares: three such layers reach 36 pixels from 13, where their windows reach 19. Near the picture, where a change
+// whole squares: three such layers reach up to 36 pixels from 13, where their windows reach 19. Near the picture, where a change
 // reaches little, every output by itself is less work.
 
 extension Flow {

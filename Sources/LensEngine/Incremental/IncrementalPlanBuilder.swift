@@ -230,9 +230,8 @@ struct IncrementalPlanBuilder {
     let producer = flow.plan.steps[unit.producer]
     if let graph {
       let inputs = try unit.reads.map { try whole($0) }
-      // What does the work of several nodes knows no shape.
-      var op: any Operator = producer.source.map { $0.isFolded ? $0.op : graph.nodes[$0.node].op } ?? Identity()
-      if let node = producer.source?.node, flow.plan.request.direct.contains(node) { op = op.computedDirectly }
+      // Convolutions, and what does the work of several nodes, know no shape; the plan may compute the former in a way of its own.
+      let op: any Operator = producer.source.map { $0.isFolded || $0.op is Convolution ? $0.op : graph.nodes[$0.node].op } ?? Identity()
       let shapes = producer.inputs.map { wholeShape($0) }
       let stage = try stage(unit, op, shapes)
       values[unit.step] = (.whole, append(unit.step, stage, inputs))

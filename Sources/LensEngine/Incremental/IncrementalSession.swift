@@ -71,7 +71,7 @@ public final class IncrementalSession {
     }
     if let regions, let other = try IncrementalSession.flow(network, quickFor: regions, usual, not: flow) {
       base = try BaseValues(other)
-      (flow, plans, graphs) = (other, [], [:])
+      (flow, plans) = (other, [])
     }
     try base.run(inputs, interrupt: interrupt)
   }

@@ -18,13 +18,13 @@ public func featureAblation(
   var maps = try Tensor(allocating: [shape.n, shape.h, shape.w]), scores: [Float] = [], targets: [Int] = [], done = 0
   var incremental: IncrementalSession?
   for n in 0..<shape.n {
-    let picture = image.single(n), regions = segments[n].regions
+    let picture = image.single(n), regions = segments[n].regions, expected = exact ? [] : regions
     let hidden = try filling.picture(picture, n, of: shape.n, segments: segments[n])
     if let incremental {
-      try incremental.rebase([picture], quickFor: exact ? [] : regions)
+      try incremental.rebase([picture], quickFor: expected)
     } else {
       incremental = try IncrementalSession(
-        session.network, base: [picture], at: objective.layers, quickFor: exact ? [] : regions, interrupt: session.interrupt)
+        session.network, base: [picture], at: objective.layers, quickFor: expected, interrupt: session.interrupt)
       if let limit = session.memoryLimit { incremental!.memoryLimit = limit }
     }
     let base = try incremental!.baseValue(of: objective, image: n)

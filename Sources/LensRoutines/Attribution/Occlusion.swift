@@ -7,8 +7,8 @@ import LensTensors
 /// Zeiler & Fergus, "Visualizing and Understanding Convolutional Networks", 2014, section 4.2. arXiv:1311.2901
 /// - image: N×C×H×W.
 /// - window, stride: height and width of the window, and of its steps, in pixels. The last windows end at the border.
-/// - exact: every score has the bits of the hidden picture's full pass. Otherwise it may differ by rounding, and takes as little as
-///   half the time.
+/// - exact: every score has the bits of the hidden picture's full pass. Otherwise scores may differ by rounding, and come in as
+///   little as half the time.
 /// - progress: gets how many windows of all are done; false stops the call, which then throws `.cancelled`.
 public func occlusion(
   _ session: Session, _ image: Tensor, _ objective: Objective = .top, window: (height: Int, width: Int) = (32, 32),
