@@ -109,19 +109,23 @@ public struct AMXLoops: Sendable {
   /// Neighbouring pixels of two blocks of channels to their halves: both sources (the second nil for zeros), floats from pixel to
   /// pixel there, destination (32 floats' room a pixel), pixels.
   public let split: @Sendable (Floats, Floats?, Int, MutableFloats, Int) -> Void
+  /// Planes of at most four channels to the halves of their pixels, an even number each: source, floats from plane to plane,
+  /// channels, destination of the highs, floats' room from there to the lows, pixels.
+  public let splitPlanes: @Sendable (Floats, Int, Int, MutableFloats, Int, Int) -> Void
   /// The pixels, at most 16, of the first and the second run of those tiles that follow on this thread.
   public let configure: @Sendable (Int, Int) -> Void
   public let release: @Sendable () -> Void
-  /// `y[pixel] (+)= Σ over taps: x[offsets[tap] + 32·pixel] · w[tap]`, without bias and epilogue; `inputRowStep` and `rowStep` lead
-  /// to the second run.
+  /// `y[pixel] (+)= Σ over taps: x[offsets[tap] + inputStep·pixel] · w[tap]`, 32 halves each, without bias and epilogue; `depthStep`
+  /// leads to the lows, `inputRowStep` and `rowStep` to the second run.
   public let tile: @Sendable (_ runs: Int, _ blocks: Int) -> TileFunction
 
   public init(
     split: @escaping @Sendable (Floats, Floats?, Int, MutableFloats, Int) -> Void,
+    splitPlanes: @escaping @Sendable (Floats, Int, Int, MutableFloats, Int, Int) -> Void,
     configure: @escaping @Sendable (Int, Int) -> Void, release: @escaping @Sendable () -> Void,
     tile: @escaping @Sendable (Int, Int) -> TileFunction
   ) {
-    (self.split, self.configure, self.release, self.tile) = (split, configure, release, tile)
+    (self.split, self.splitPlanes, self.configure, self.release, self.tile) = (split, splitPlanes, configure, release, tile)
   }
 }
 

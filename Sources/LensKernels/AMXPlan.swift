@@ -8,7 +8,7 @@ import LensTensors
 ///
 ///     x = high + low + (2⁻¹⁷ x at most)      x · w ≈ low · high + high · high + high · low
 ///
-///     band of the input         window: 32 channels a pixel             tile: 2 runs of 16 pixels × 32 lanes
+///     band of the input         window: 32 numbers a tap                tile: 2 runs of 16 pixels × 32 lanes
 ///     [c0..c15] [c16..c31]  ──▶ [64 bytes of highs][64 bytes of lows]   sums stay in registers over all taps
 ///
 /// A sum is rounded as a sum of floats is; what the halves leave out comes to a relative L2 error of 4e-6 a layer.
@@ -27,6 +27,7 @@ struct AMXPlan: ConvolutionPlan {
   }
 
   let spec: CorrelationPlan.Spec
+  let packing: any Packing
   let loops: AMXLoops
   /// Groups of lanes that one job works through, and the pairs of input blocks that each chunk meets.
   let chunks: [Range<Int>]
@@ -34,7 +35,7 @@ struct AMXPlan: ConvolutionPlan {
   /// A job has a band of so many images: small ones are not worth reading the weights for each.
   let imagesAtOnce: Int
   let bands, bandRows: Int
-  let window: Window
+  let window: any HalvesWindow
   /// A band is computed in scratch, from where its points are scattered.
   let isStaged: Bool
   private let stagedBlocks: Int
@@ -47,40 +48,44 @@ struct AMXPlan: ConvolutionPlan {
   let windowCount, stagedCount: Int
   let slots: Int
 
-  var packing: any Packing { spec.pack }
   var isEmpty: Bool { spec.isEmpty }
   var scratchCount: Int { slots * (windowCount + stagedCount) }
-  /// Floats of a pixel, of a pair's pixels of an image.
-  private static let pixel = 32
-  var pairStep: Int { window.planeCount * AMXPlan.pixel }
 
   /// Nil for what is not packed as halves.
   init?(_ spec: CorrelationPlan.Spec) {
     guard spec.pack.kind == .halves, let loops = spec.kernels.amx else { return nil }
-    (self.spec, self.loops) = (spec, loops)
+    self.init(spec, spec.pack, loops) { BlockedHalves(spec, loops, bandRows: $0) }
+  }
+
+  /// - packing: whose weights lie in the order of `spec.pack`
+  /// - window: of bands of so many rows
+  init(
+    _ spec: CorrelationPlan.Spec, _ packing: any Packing, _ loops: AMXLoops, window windowOfRows: (_ bandRows: Int) -> any HalvesWindow
+  ) {
+    (self.spec, self.packing, self.loops) = (spec, packing, loops)
     let groups = spec.pack.groups
     // Runs of narrow grids go on from row to row in scratch.
-    isStaged = spec.scatter != nil && spec.gridW < 12
+    isStaged = spec.patches != nil || (spec.scatter != nil && spec.gridW < 12)
 
-    let (chunkCount, bandCount, images) = AMXPlan.cut(spec)
+    let (chunkCount, bandCount, images) = AMXPlan.cut(spec, windowOfRows)
     chunks = CorrelationPlan.split(groups.count, chunkCount)
     chunkPairs = chunks.map { AMXPlan.pairs(of: groups[$0]) }
     imagesAtOnce = images
     bandRows = (spec.gridH + bandCount - 1) / bandCount
     bands = (spec.gridH + bandRows - 1) / bandRows
-    let window = Window(spec, bandRows: bandRows)
+    let window = windowOfRows(bandRows)
     self.window = window
-    let pairStep = window.planeCount * AMXPlan.pixel, pairs = chunkPairs.map(\.count).max() ?? 0
-    windowCount = images * pairs * pairStep
+    let imageStep = window.count(pairs: chunkPairs.map(\.count).max() ?? 0)
+    windowCount = images * imageStep
     stagedBlocks = groups.map(\.blocks).max() ?? 1
     stagedCount = isStaged ? images * stagedBlocks * bandRows * spec.gridW * 16 : 0
     slots = max(1, min(Threads.count, chunks.count * bands * (spec.n / images)))
     offsets = (0..<(groups.map(\.pairs.count).max() ?? 0)).flatMap { pair in
-      window.offsets.map { pair * pairStep + $0 * AMXPlan.pixel }
+      window.offsets.map { pair * window.pairStep + $0 }
     }
     let rows = bandRows, lastRows = spec.gridH - (bands - 1) * rows, isStaged = isStaged
-    let imageSteps = (pairs * pairStep, isStaged ? stagedBlocks * rows * spec.gridW * 16 : AMXPlan.outputStep(spec))
-    func layOut(_ rows: Int) -> [Run] { AMXPlan.runs(spec, window.pitch, isStaged, rows, images, imageSteps) }
+    let imageSteps = (imageStep, isStaged ? stagedBlocks * rows * spec.gridW * 16 : AMXPlan.outputStep(spec))
+    func layOut(_ rows: Int) -> [Run] { AMXPlan.runs(spec, window, isStaged, rows, images, imageSteps) }
     (runs, lastRuns) = (layOut(rows), layOut(lastRows))
     endings = (0...16).map { points in
       let each = (1...14).last { points % $0 == 0 }!
@@ -95,12 +100,13 @@ struct AMXPlan: ConvolutionPlan {
 
   /// Rows of points cut as evenly as can be (49 = 13 + 12 + 12 + 12), wide runs first: a new width takes a moment.
   private static func runs(
-    _ spec: CorrelationPlan.Spec, _ pitch: Int, _ isStaged: Bool, _ rows: Int, _ images: Int, _ imageSteps: (input: Int, output: Int)
+    _ spec: CorrelationPlan.Spec, _ window: any HalvesWindow, _ isStaged: Bool, _ rows: Int, _ images: Int,
+    _ imageSteps: (input: Int, output: Int)
   ) -> [Run] {
     var pointStep = 16, rowStep = spec.gridW * 16, lines = rows, length = spec.gridW
     if let to = spec.scatter, !isStaged { (pointStep, rowStep) = (to.step.w * 16, to.step.h * to.w * 16) }
     // Rows that follow one another are one.
-    if pitch == spec.gridW, rowStep == pointStep * spec.gridW { (lines, length) = (1, rows * spec.gridW) }
+    if window.rowStep == window.pointStep * spec.gridW, rowStep == pointStep * spec.gridW { (lines, length) = (1, rows * spec.gridW) }
     // Two at a time.
     var count = (length + 15) / 16
     if count > 1, count * lines * images % 2 > 0 { count += 1 }
@@ -109,7 +115,7 @@ struct AMXPlan: ConvolutionPlan {
       for line in 0..<lines {
         for points in CorrelationPlan.split(length, count) {
           let run = Run(
-            input: image * imageSteps.input + (line * pitch + points.lowerBound) * pixel,
+            input: image * imageSteps.input + line * window.rowStep + points.lowerBound * window.pointStep,
             output: image * imageSteps.output + line * rowStep + points.lowerBound * pointStep, points: points.count)
           if run.points == (length + count - 1) / count { wide.append(run) } else { narrow.append(run) }
         }
@@ -128,13 +134,14 @@ struct AMXPlan: ConvolutionPlan {
   private static let nearWindow = 160 << 10
 
   /// Into how many chunks of lanes and bands of rows the work is cut, and how many images a job has. The results do not depend on it.
-  private static func cut(_ spec: CorrelationPlan.Spec) -> (chunks: Int, bands: Int, images: Int) {
+  private static func cut(
+    _ spec: CorrelationPlan.Spec, _ window: (_ bandRows: Int) -> any HalvesWindow
+  ) -> (chunks: Int, bands: Int, images: Int) {
     let groups = spec.pack.groups, taps = spec.pack.taps
     var chunks = 1, bands = 1
     func rows() -> Int { (spec.gridH + bands - 1) / bands }
     func floats() -> Int {
-      let pairs = CorrelationPlan.split(groups.count, chunks).map { AMXPlan.pairs(of: groups[$0]).count }.max() ?? 0
-      return pairs * Window(spec, bandRows: rows()).planeCount * pixel
+      window(rows()).count(pairs: CorrelationPlan.split(groups.count, chunks).map { AMXPlan.pairs(of: groups[$0]).count }.max() ?? 0)
     }
     // Groups of channels have inputs of their own.
     if groups.contains(where: { $0.firstInput > 0 }) { chunks = groups.count }
@@ -187,11 +194,13 @@ struct AMXPlan: ConvolutionPlan {
           let firstRow = band * bandRows, rows = min(bandRows, spec.gridH - firstRow), pairs = chunkPairs[number]
           let filling = Filling(band: bandOfImages, pairs: pairs)
           if fillings[slot] != filling {
-            for i in 0..<imagesAtOnce { split(operands.input, image + i, firstRow, pairs, to: window + i * windowCount / imagesAtOnce) }
+            for i in 0..<imagesAtOnce {
+              self.window.fill(operands.input, image + i, firstRow, pairs, to: window + i * windowCount / imagesAtOnce)
+            }
             fillings[slot] = filling
           }
           for group in spec.pack.groups[chunks[number]] {
-            let input = Floats(window) + (group.pairs.lowerBound - pairs.lowerBound) * pairStep
+            let input = Floats(window) + (group.pairs.lowerBound - pairs.lowerBound) * self.window.pairStep
             let place = spec.place(image * outputBlocks + group.firstBlock, firstRow)
             compute(
               group, band == bands - 1 ? lastRuns : runs, input, isStaged ? staging : operands.output + place, place, operands,
@@ -217,6 +226,7 @@ struct AMXPlan: ConvolutionPlan {
   ) {
     let epilogue = operands.epilogue, bias = operands.bias, weights = operands.weights + group.offset
     product.taps = group.pairs.count * spec.pack.taps
+    (product.inputStep, product.depthStep) = (window.pointStep, window.lowStep)
     // While these weights are multiplied, those of the next group come nearer. Whole lines of 16.
     let end = group.offset + spec.pack.count(of: group), calls = (runs.count + 1) / 2
     let nextCount = min(spec.pack.count(of: group), spec.pack.count - end)
@@ -265,29 +275,6 @@ struct AMXPlan: ConvolutionPlan {
       product.next += product.taps * product.nextCount
       if product.next >= nextEnd { product.nextCount = 0 }
       index += 2
-    }
-  }
-
-  /// Fills the window of a band of an image.
-  private func split(_ input: Floats, _ image: Int, _ firstRow: Int, _ pairs: Range<Int>, to destination: MutableFloats) {
-    let step = spec.step.w, pitch = window.pitch, plane = spec.inputH * spec.inputW * 16, pixel = AMXPlan.pixel
-    var q = destination
-    for pair in pairs {
-      let source = input + (image * spec.inputs + 2 * pair) * plane, isWhole = 2 * pair + 1 < spec.inputs
-      for (first, inside) in zip(window.firstColumns, window.inside) {
-        for slotRow in window.slotRows {
-          let row = firstRow * spec.step.h + slotRow
-          if row < 0 || row >= spec.inputH || inside.isEmpty {
-            memset(q, 0, pitch * pixel * 4)
-          } else {
-            let from = source + (row * spec.inputW + first + inside.lowerBound * step) * 16
-            memset(q, 0, inside.lowerBound * pixel * 4)
-            loops.split(from, isWhole ? from + plane : nil, step * 16, q + inside.lowerBound * pixel, inside.count)
-            memset(q + inside.upperBound * pixel, 0, (pitch - inside.upperBound) * pixel * 4)
-          }
-          q += pitch * pixel
-        }
-      }
     }
   }
 }

@@ -55,7 +55,7 @@ public final class ConvolutionKernel: Sendable {
     forwardPlan = geometry.forwardPlan(inputLayout, kernels)
     let forwardPack = forwardPlan.packing as? PackedShape
     gradientPlans =
-      inputLayout == .plain ? [PlainGradientPlan(geometry, kernels)] : geometry.blockedGradientPlans(forwardPack, kernels)
+      inputLayout == .plain ? [geometry.plainGradientPlan(kernels)] : geometry.blockedGradientPlans(forwardPack, kernels)
     forwardWeights = try filter.packed(forwardPlan.packing)
     bias = filter.bias == nil ? nil : try filter.paddedBias()
     zeros = try FloatStorage(count: 8 * Layout.block)

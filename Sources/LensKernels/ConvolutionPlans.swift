@@ -46,6 +46,7 @@ extension ConvolutionGeometry {
   public var tile: Int { WinogradPlan(self, isTransposed: false, Kernels.selected)?.m ?? 1 }
 
   func forwardPlan(_ inputLayout: Layout, _ kernels: KernelTable) -> any ConvolutionPlan {
+    if inputLayout == .plain, let plan = rowPlan(kernels) { return plan }
     if inputLayout == .blocked, let winograd = WinogradPlan(self, isTransposed: false, kernels) { return winograd }
     if let depthwise = depthwisePlan(isTransposed: false, kernels) { return depthwise }
     let kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : blockedKind(of: inputChannels, kernels)

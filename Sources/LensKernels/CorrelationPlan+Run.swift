@@ -194,6 +194,10 @@ extension CorrelationPlan.Spec {
   func spread(
     _ group: PackedShape.Group, _ staging: Floats, blockStep: Int, _ image: Int, _ rows: Range<Int>, _ operands: ConvolutionOperands
   ) {
+    if let patches {
+      let lanes = group.firstBlock * 16..<(group.firstBlock + group.blocks) * 16
+      return patches.spread(lanes, staging, blockStep, image, rows, operands)
+    }
     guard let to = scatter else { return }
     let first = image * pack.blocks + group.firstBlock
     for block in 0..<group.blocks {

@@ -21,6 +21,8 @@ struct CorrelationPlan: ConvolutionPlan {
     var gridH, gridW: Int
     /// Nil: grid points are neighbours in the output, whole blocks of 16 lanes.
     var scatter: Scatter?
+    /// Not nil: the output is plain, lanes are the pixels and channels of patches of it.
+    var patches: Patches?
     var pack: PackedShape
     /// The forward pass's, if the weights of `pack` are not kept but made of it, a pass at a time.
     var forwardPack: PackedShape?
@@ -218,7 +220,7 @@ struct Window: Sendable {
   }
 
   /// Row taps less than a band apart share slots.
-  private static func slots(_ rows: [Int], _ step: Int, _ bandRows: Int) -> ([Int], [Int]) {
+  static func slots(_ rows: [Int], _ step: Int, _ bandRows: Int) -> ([Int], [Int]) {
     var slotRows: [Int] = [], bases = [Int](repeating: 0, count: rows.count)
     let least = rows.min() ?? 0
     let order = rows.indices.sorted { ((rows[$0] - least) % step, rows[$0]) < ((rows[$1] - least) % step, rows[$1]) }

@@ -39,3 +39,57 @@ typealias Words = SIMD16<UInt32>
     }
   }
 }
+
+/// Two pixels' numbers of eight digits side by side.
+@inline(__always) private func pair(_ first: Vector, _ second: Vector) -> Words {
+  unsafeBitCast(first, to: Words.self) &>> 16 | unsafeBitCast(second, to: Words.self) & Words(repeating: 0xFFFF_0000)
+}
+
+/// The numbers of a pixel, two by two, follow one another; where the channels are odd, the last is followed by 0.
+@inline(never) func splitPlanes(
+  _ source: Floats, _ planeStep: Int, _ channels: Int, _ highs: MutableFloats, _ lowStep: Int, _ pixels: Int
+) {
+  var i = 0
+  while i < pixels {
+    // The last pixels once more, where they do not fill a vector.
+    let from = max(0, min(i, pixels &- 16)), count = min(16, pixels)
+    @inline(__always) func channel(_ c: Int) -> (high: Vector, low: Vector) {
+      guard c < channels else { return (Vector(), Vector()) }
+      var x = Vector()
+      let p = source + (c &* planeStep &+ from)
+      if count == 16 { x = load(p) } else { for k in 0..<count { x[k] = p[k] } }
+      let high = high(x)
+      return (high, LensKernelsAMX.high(x - high))
+    }
+    let (r, g) = (channel(0), channel(1))
+    let first = (pair(r.high, g.high), pair(r.low, g.low))
+    if channels <= 2 {
+      store(first.0, highs + from, count)
+      store(first.1, highs + (lowStep &+ from), count)
+    } else {
+      let (b, a) = (channel(2), channel(3)), q = highs + 2 &* from
+      store(first.0, pair(b.high, a.high), q, count)
+      store(first.1, pair(b.low, a.low), q + lowStep, count)
+    }
+    i &+= 16
+  }
+}
+
+@inline(__always) private func store(_ x: Words, _ p: MutableFloats, _ count: Int) {
+  if count == 16 {
+    UnsafeMutableRawPointer(p).storeBytes(of: x, as: Words.self)
+  } else {
+    for k in 0..<count { p[k] = Float(bitPattern: x[k]) }
+  }
+}
+
+/// Taking turns.
+@inline(__always) private func store(_ x: Words, _ y: Words, _ p: MutableFloats, _ count: Int) {
+  if count == 16 {
+    var both = SIMD32<UInt32>()
+    (both.evenHalf, both.oddHalf) = (x, y)
+    UnsafeMutableRawPointer(p).storeBytes(of: both, as: SIMD32<UInt32>.self)
+  } else {
+    for k in 0..<count { (p[2 * k], p[2 * k + 1]) = (Float(bitPattern: x[k]), Float(bitPattern: y[k])) }
+  }
+}

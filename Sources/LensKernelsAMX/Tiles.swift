@@ -14,6 +14,7 @@ public import LensKernelTable
   _ runs: Int, _ blocks: Int, _ call: UnsafePointer<TileCall>, _ x: Floats, _ w: Floats, _ y: MutableFloats
 ) {
   let offsets = call.pointee.offsets, taps = call.pointee.taps, second = call.pointee.inputRowStep
+  let inputStep = 4 &* call.pointee.inputStep, lowStep = call.pointee.depthStep
   let pixelStep = 4 &* call.pointee.pixelStep, blockStep = call.pointee.blockStep, rowStep = call.pointee.rowStep
   let isTall = runs == 2, isWide = blocks == 2
   if call.pointee.accumulates {
@@ -28,8 +29,8 @@ public import LensKernelTable
     if isTall && isWide { lens_tile_zero(3) }
   }
   @inline(__always) func loadPixels(_ p: Floats) {
-    lens_tile_load(4, p, 128)
-    if isTall { lens_tile_load(5, p + second, 128) }
+    lens_tile_load(4, p, inputStep)
+    if isTall { lens_tile_load(5, p + second, inputStep) }
   }
   @inline(__always) func loadWeights(_ p: Floats) {
     lens_tile_load(6, p, 64)
@@ -47,7 +48,7 @@ public import LensKernelTable
     let p = x + offsets[tap]
     lens_fetch_ahead(next, 4 &* nextCount)
     next += nextCount
-    loadPixels(p + 16)
+    loadPixels(p + lowStep)
     loadWeights(w)
     multiply()
     loadPixels(p)
@@ -75,6 +76,6 @@ public import LensKernelTable
 /// What this module has to offer.
 public func amxLoops() -> AMXLoops {
   AMXLoops(
-    split: { split($0, $1, $2, $3, $4) }, configure: { lens_tiles_configure($0, $1) }, release: { lens_tiles_release() },
-    tile: { tile($0, $1) })
+    split: { split($0, $1, $2, $3, $4) }, splitPlanes: { splitPlanes($0, $1, $2, $3, $4, $5) },
+    configure: { lens_tiles_configure($0, $1) }, release: { lens_tiles_release() }, tile: { tile($0, $1) })
 }
