@@ -92,10 +92,15 @@ struct WinogradPlan: ConvolutionPlan {
     let most: Int
     switch share {
     case .tiles:
-      (lanes, inputsAtOnce, most) = ([0..<groups.count], inputBlocks, fitting)
+      // Where U does not stay in the second cache it is read for every chunk, so a larger cache takes larger ones; but every
+      // thread must have some.
+      let staysNear = WinogradPlan.positions * 256 * inputBlocks * blocks < Processor.secondCache / 8
+      let larger = staysNear ? 0 : min(Processor.secondCache / 6 / floatsPerTile, tiles / (4 * slots)) / 6 * 6
+      (lanes, inputsAtOnce, most) = ([0..<groups.count], inputBlocks, max(fitting, larger))
     case .lanes:
-      // 36 × 8 squares of weights, 295 KB, stay in the second cache.
-      let widest = groups[0].count, together = max(1, min(2 / widest, groups.count / (2 * slots)))
+      // 36 × 8 squares of weights, 295 KB, stay in the second cache; where M of twice the lanes does so, too, V is read half as often.
+      let blocksAtOnce = tiles >= 48 && Processor.secondCache > 1 << 20 ? 4 : 2
+      let widest = groups[0].count, together = max(1, min(blocksAtOnce / widest, groups.count / (2 * slots)))
       lanes = CorrelationPlan.split(groups.count, (groups.count + together - 1) / together)
       inputsAtOnce = min(inputBlocks, 8 / (together * widest))
       most = min(128, max(24, WinogradPlan.farCache / (WinogradPlan.positions * 16 * inputBlocks)))
