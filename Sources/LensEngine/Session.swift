@@ -93,14 +93,16 @@ public final class Session {
   /// memory side by side.
   ///
   /// - activations: layers whose activations are wanted as well; every result has the same.
+  /// - into: memory for the gradients, those of all objectives one behind the other, then for the activations, or nil to have it
+  ///   allocated.
   public func gradients(
     of objectives: [Objective], at inputs: [Tensor], wrt layers: [Layer] = [.input], activations taps: [Layer] = [],
-    rules: RuleMap = .gradient
+    rules: RuleMap = .gradient, into memory: [UnsafeMutablePointer<Float>]? = nil
   ) throws -> [GradientResult] {
     guard !objectives.isEmpty else { return [] }
     var request = Plan.Request(inputs: inputs.map(\.shape), taps: taps, wrt: layers, rules: rules.name, lanes: objectives.count)
     for layer in objectives.flatMap(\.layers) where !request.seeds.contains(layer) { request.seeds.append(layer) }
-    return try call(request, rules, inputs, objectives, nil)
+    return try call(request, rules, inputs, objectives, memory)
   }
 
   /// The objective's value for one image, and the objective with what it chose there, for any other pictures.

@@ -37,18 +37,29 @@ extension Tensor {
   /// Normal noise of the given deviation.
   public static func normal(_ shape: Shape, deviation: Float = 1, using random: inout Random) -> Tensor {
     var result = Tensor(shape)
-    let count = shape.count
-    result.withMutablePointer { p in for i in 0..<count { p[i] = deviation * random.normal() } }
+    result.setToNormal(deviation: deviation, using: &random)
     return result
+  }
+
+  /// The same in the memory that is there, for all images or for the first.
+  public mutating func setToNormal(of images: Int? = nil, deviation: Float = 1, using random: inout Random) {
+    let count = images.map { $0 * (self.count / shape[0]) } ?? count
+    withMutablePointer { p in for i in 0..<count { p[i] = deviation * random.normal() } }
   }
 
   /// Uniform noise in `range`.
   public static func uniform(_ shape: Shape, in range: ClosedRange<Float> = 0...1, using random: inout Random) -> Tensor {
     var result = Tensor(shape)
-    let count = shape.count
-    result.withMutablePointer { p in
+    result.setToUniform(in: range, using: &random)
+    return result
+  }
+
+  public mutating func setToUniform(
+    of images: Int? = nil, in range: ClosedRange<Float> = 0...1, using random: inout Random
+  ) {
+    let count = images.map { $0 * (self.count / shape[0]) } ?? count
+    withMutablePointer { p in
       for i in 0..<count { p[i] = range.lowerBound + (range.upperBound - range.lowerBound) * random.uniform() }
     }
-    return result
   }
 }

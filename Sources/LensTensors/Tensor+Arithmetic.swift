@@ -16,6 +16,19 @@ extension Tensor {
     return result
   }
 
+  /// In the memory that is there.
+  public mutating func set(_ a: Tensor, _ f: (Float) -> Float) {
+    precondition(a.shape == shape, "\(a.shape) into \(shape)")
+    let count = count
+    a.withPointer { a in withMutablePointer { y in for i in 0..<count { y[i] = f(a[i]) } } }
+  }
+
+  public mutating func set(_ a: Tensor, _ b: Tensor, _ f: (Float, Float) -> Float) {
+    precondition(a.shape == shape && b.shape == shape, "\(a.shape) and \(b.shape) into \(shape)")
+    let count = count
+    a.withPointer { a in b.withPointer { b in withMutablePointer { y in for i in 0..<count { y[i] = f(a[i], b[i]) } } } }
+  }
+
   public static func + (a: Tensor, b: Tensor) -> Tensor { zip(a, b, +) }
   public static func - (a: Tensor, b: Tensor) -> Tensor { zip(a, b, -) }
   public static func * (a: Tensor, b: Tensor) -> Tensor { zip(a, b, *) }

@@ -113,5 +113,14 @@ public struct Tensor: @unchecked Sendable {
     copy.isBorrowed = isBorrowed
     return copy
   }
+
+  /// The first images, the same floats.
+  public func leading(_ images: Int) -> Tensor {
+    precondition(images <= shape[0], "\(images) images of \(shape)")
+    var part = Tensor(sharing: storage, shape: shape.with(0, images))
+    part.isBorrowed = isBorrowed
+    return part
+  }
+
   private init(sharing storage: FloatStorage, shape: Shape) { (self.storage, self.shape) = (storage, shape) }
 }

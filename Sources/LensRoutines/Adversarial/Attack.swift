@@ -158,6 +158,19 @@ final class Victim {
     return (slope, try Victim.rows(logits, pictures.shape.n))
   }
 
+  /// Several objectives at one picture: their values, their gradients one behind the other, and the class scores.
+  func gradients(of objectives: [Objective], at picture: Tensor) throws -> (values: [Double], gradients: Tensor, scores: [Float]) {
+    queries += 1
+    try slope.fit(picture.shape.with(0, objectives.count))
+    try logits.fit(session.shapes(of: [.logits], inputs: [picture.shape])[0])
+    let results = try slope.withMutablePointer { gradient in
+      try logits.withMutablePointer { logits in
+        try session.gradients(of: objectives, at: [picture], activations: [.logits], into: [gradient, logits])
+      }
+    }
+    return (results.map { Double($0.scores[0]) }, slope, try Victim.rows(logits, 1)[0])
+  }
+
   /// Pictures that were shown past `scores` and `gradient`.
   func noteQueries(_ count: Int = 1) { queries += count }
 

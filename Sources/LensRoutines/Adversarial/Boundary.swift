@@ -19,27 +19,35 @@ public func boundary(
   try check(positive: towards, "towards")
   return try attackFromOutside(session, image, goal, start) { victim, x, random in
     let original = victim.original, allowed = Allowed(victim)
-    var x = x, orthogonal = orthogonal, towards = towards
+    var x = x, away = Tensor(x.shape), noise = away, sphere = away, trial = away
+    var orthogonal = orthogonal, towards = towards
     var onSphere = Tally(), inward = Tally()
     for step in 0..<steps {
-      let away = x - original, distance = away.length
+      away.set(x, original, -)
+      let distance = away.length
       guard distance > 0 else { break }
       // A random direction of length `orthogonal`, at right angles to the way to the original ...
-      var noise = Tensor.normal(x.shape, using: &random)
-      noise = noise - Float(noise.product(away) / (distance * distance)) * away
-      noise = Float(orthogonal * distance / max(noise.length, 1e-30)) * noise
+      noise.setToNormal(using: &random)
+      noise.add(-Float(noise.product(away) / (distance * distance)), away)
+      noise.scale(by: Float(orthogonal * distance / max(noise.length, 1e-30)))
       // ... back on the sphere ...
       let scale = Float(1 / (1 + orthogonal * orthogonal).squareRoot())
-      let sphere = (original + scale * (away + noise)).limited(to: allowed.range)
+      noise.add(1, away)
+      sphere.set(original, noise) { $0 + scale * $1 }
+      sphere.limit(to: allowed.range)
       // ... and a step inwards.
-      let reached = (sphere - original).length
+      noise.set(sphere, original, -)
+      let reached = noise.length
       let length = reached > 0 ? max(0, (towards * distance + reached - distance) / reached) : 0
-      let trial = (sphere - Float(min(length, 1)) * (sphere - original)).limited(to: allowed.range)
+      let share = Float(min(length, 1))
+      trial.set(sphere, noise) { $0 - share * $1 }
+      trial.limit(to: allowed.range)
 
       if step % 10 == 0 { onSphere.add(victim.deceives(try victim.scores(sphere)[0])) }
       let isFooled = victim.deceives(try victim.scores(trial)[0])
       inward.add(isFooled)
-      if isFooled, (trial - original).length < distance { x = trial }
+      noise.set(trial, original, -)
+      if isFooled, noise.length < distance { swap(&x, &trial) }
       if let rate = onSphere.rate(after: 10) {
         if rate > 0.5 { (orthogonal, towards) = (orthogonal * 1.5, towards * 1.5) }
         if rate < 0.2 { (orthogonal, towards) = (orthogonal / 1.5, towards / 1.5) }
@@ -96,10 +104,12 @@ extension Victim {
   fileprivate func mistaken(_ start: Tensor?, _ random: inout Random) throws -> Tensor? {
     guard let range = goal.range else { return nil }
     if let start {
-      guard deceives(try scores(start.limited(to: range))[0]) else {
+      var start = start
+      start.limit(to: range)
+      guard deceives(try scores(start)[0]) else {
         throw LensError(.invalidArgument, "the start does not deceive the network; it must be a picture that is mistaken already")
       }
-      return start.limited(to: range)
+      return start
     }
     let steps = 16
     for _ in 0..<16 {

@@ -24,7 +24,7 @@ public func carliniWagner(
   try check(steps: searches, "searches")
   return try attackEach(session, image, goal) { victim in
     let original = victim.original, space = PictureSpace(goal.range), start = space.inside(original)
-    var best: (distance: Double, picture: Tensor)?
+    var x = Tensor(original.shape), change = x, best = x, shortest = Double.infinity
     if victim.deceives(victim.originalScores[0]) && confidence == 0 { return original }
     var low = 0.0, high = Double.infinity, c = weight
     search: for search in 0..<searches {
@@ -32,17 +32,22 @@ public func carliniWagner(
       for step in 0..<steps {
         var margin = 0.0
         _ = try optimizer.step(&w) { w, gradient in
-          let x = space.picture(w), change = x - original
+          space.decode(w, to: &x)
+          change.set(x, original, -)
           let (slope, rows) = try victim.gradient(of: .margin(victim.classes), at: x), scores = rows[0]
           margin = victim.margin(scores)
-          let distance = change.withPointer { Norm.euclidean.length($0, change.count) }
+          let distance = change.length
           if margin <= -confidence, victim.deceives(scores) {
             works = true
-            if distance < best?.distance ?? .infinity { best = (distance, x) }
+            if distance < shortest {
+              shortest = distance
+              best.copy(x)
+            }
           }
           // What is climbed: -(|change|^2 + c f). (`slope` is that of the margin of the class, whichever way it is to go.)
           let push = margin > -confidence ? Float(victim.goal.isTargeted ? c : -c) : 0
-          gradient = space.pulledBack(Tensor.zip(change, slope) { -2 * $0 + push * $1 }, at: w)
+          gradient.set(change, slope) { -2 * $0 + push * $1 }
+          space.pullBack(&gradient, at: w)
           return -(distance * distance + c * max(margin + confidence, 0))
         }
         if !victim.goesOn(after: search * steps + step + 1, of: searches * steps, margin) { break search }
@@ -50,8 +55,7 @@ public func carliniWagner(
       if works { high = c } else { low = c }
       c = high < .infinity ? (low + high) / 2 : c * 10
     }
-    guard let best else { return original }
-    return try victim.smallestMultiple(of: best.picture - original)
+    return shortest < .infinity ? try victim.smallestMultiple(of: best - original) : original
   }
 }
 
@@ -66,19 +70,26 @@ struct PictureSpace {
     half = range.map { ($0.upperBound - $0.lowerBound) / 2 } ?? 1
   }
 
-  func picture(_ w: Tensor) -> Tensor { isBounded ? w.map { middle + half * tanh($0) } : w }
+  func decode(_ w: Tensor, to x: inout Tensor) {
+    if isBounded { x.set(w) { middle + half * tanh($0) } } else { x.copy(w) }
+  }
 
   /// The w of a picture; values at the very edge of the range are moved inside, for they would have no slope.
   func inside(_ x: Tensor) -> Tensor {
     isBounded ? x.map { half > 0 ? Float(atanh(min(max(Double(($0 - middle) / half), -1), 1) * 0.999_999)) : 0 } : x
   }
 
-  /// A gradient at the picture as one at w.
-  func pulledBack(_ gradient: Tensor, at w: Tensor) -> Tensor {
-    guard isBounded else { return gradient }
-    return Tensor.zip(gradient, w) { g, w in
-      let t = tanh(w)
-      return g * half * (1 - t * t)
+  /// Makes of a gradient at the picture one at w.
+  func pullBack(_ gradient: inout Tensor, at w: Tensor) {
+    guard isBounded else { return }
+    let count = w.count
+    w.withPointer { w in
+      gradient.withMutablePointer { g in
+        for i in 0..<count {
+          let t = tanh(w[i])
+          g[i] = g[i] * half * (1 - t * t)
+        }
+      }
     }
   }
 }

@@ -31,36 +31,25 @@ public func deepFool(
     guard !borders.isEmpty else { return victim.original }
 
     let allowed = Allowed(victim), factor = Float(1 + overshoot)
-    func moved(_ way: Tensor) -> Tensor {
-      var x = Tensor.zip(victim.original, way) { $0 + factor * $1 }
-      allowed.project(&x)
-      return x
-    }
-    var way = Tensor(image.shape.with(0, 1)), x = victim.original
+    let objectives = borders.map { .logit([$0.1]) - .logit([$0.0]) as Objective }
+    var way = Tensor(image.shape.with(0, 1)), direction = Tensor(image.shape.with(0, 1)), x = victim.original
     for step in 0..<steps {
-      let results = try victim.gradients(of: borders.map { .logit([$0.1]) - .logit([$0.0]) }, at: x)
-      guard !victim.deceives(results.scores) else { break }
-      var best: (distance: Double, gap: Double, gradient: Tensor)?
-      for (gap, gradient) in zip(results.gaps, results.gradients) {
-        let size = gradient.withPointer { (norm == .maximum ? Norm.absolute : .euclidean).length($0, gradient.count) }
+      let (gaps, gradients, scores) = try victim.gradients(of: objectives, at: x)
+      guard !victim.deceives(scores) else { break }
+      var best: (distance: Double, gap: Double, index: Int)?
+      for (index, gap) in gaps.enumerated() {
+        let size = gradients.withPointer { (norm == .maximum ? Norm.absolute : .euclidean).length($0 + index * x.count, x.count) }
         let distance = abs(gap) / size
-        if size > 0, distance < best?.distance ?? .infinity { best = (distance, abs(gap), gradient) }
+        if size > 0, distance < best?.distance ?? .infinity { best = (distance, abs(gap), index) }
       }
       guard let best else { break }
-      way.move(along: best.gradient, by: best.distance, norm)
-      x = moved(way)
+      direction.copyImage(0, from: gradients, best.index)
+      way.move(along: direction, by: best.distance, norm)
+      x.set(victim.original, way) { $0 + factor * $1 }
+      allowed.project(&x)
       if !victim.goesOn(after: step + 1, of: steps, best.gap) { break }
     }
     let change = x - victim.original
     return victim.isStopped ? allowed.picture(x) : try victim.smallestMultiple(of: change)
-  }
-}
-
-extension Victim {
-  /// Several objectives at one picture: their values, their gradients, and the class scores.
-  fileprivate func gradients(of objectives: [Objective], at x: Tensor) throws -> (gaps: [Double], gradients: [Tensor], scores: [Float]) {
-    let results = try session.gradients(of: objectives, at: [x], activations: [.logits])
-    noteQueries()
-    return (results.map { Double($0.scores[0]) }, results.map { $0.gradients[0] }, results[0].activations[0].values)
   }
 }

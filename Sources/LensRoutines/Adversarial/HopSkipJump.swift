@@ -24,73 +24,97 @@ public func hopSkipJump(
   try check(steps: mostSamples, "most samples")
   return try attackFromOutside(session, image, goal, start) { victim, first, random in
     let walk = BorderWalk(victim, norm)
-    var x = try walk.toBorder(first)
+    var x = first, trial = first
+    try walk.toBorder(&x)
     for step in 1...steps {
       let distance = walk.distance(x)
       guard distance > 0 else { break }
       let reach = step == 1 ? 0.1 * walk.width : 0.01 * distance
       let count = min(Int(Double(samples) * Double(step).squareRoot()), mostSamples)
-      let direction = try walk.direction(at: x, reach: reach, samples: count, &random)
+      try walk.findDirection(at: x, reach: reach, samples: count, &random)
       // As far as it takes, halved until it is still mistaken.
-      var length = distance / Double(step).squareRoot(), trial = x
-      for _ in 0..<30 {
-        trial = x
-        trial.move(along: direction, by: length, norm)
-        trial = trial.limited(to: victim.goal.range)
-        if victim.deceives(try victim.scores(trial)[0]) { break }
-        (length, trial) = (length / 2, x)
+      var length = distance / Double(step).squareRoot(), isFooled = false
+      for _ in 0..<30 where !isFooled {
+        trial.copy(x)
+        trial.move(along: walk.direction, by: length, norm)
+        trial.limit(to: victim.goal.range)
+        isFooled = victim.deceives(try victim.scores(trial)[0])
+        length /= 2
       }
-      let next = try walk.toBorder(trial)
-      if walk.distance(next) < distance { x = next }
+      if !isFooled { trial.copy(x) }
+      try walk.toBorder(&trial)
+      if walk.distance(trial) < distance { swap(&x, &trial) }
       if !victim.goesOn(after: step, of: steps, distance) { break }
     }
     return x
   }
 }
 
-private struct BorderWalk {
+private final class BorderWalk {
   let victim: Victim
   let norm: Norm
   /// Of the range of values.
   let width: Double
+  /// Where more of the neighbours are mistaken.
+  private(set) var direction: Tensor
   /// Where bisection ends; as the public implementations have it, for floats do not resolve the paper's d^(-3/2).
   private let threshold: Double
   private static let atOnce = 16
+  private var change, middle, found, noise, trials: Tensor
 
   init(_ victim: Victim, _ norm: Norm) {
     (self.victim, self.norm) = (victim, norm)
+    let shape = victim.original.shape
     width = victim.goal.range.map { Double($0.upperBound) - Double($0.lowerBound) } ?? 1
-    threshold = 0.01 / Double(victim.original.count).squareRoot()
+    threshold = 0.01 / Double(shape.count).squareRoot()
+    (direction, change, middle, found) = (Tensor(shape), Tensor(shape), Tensor(shape), Tensor(shape))
+    (noise, trials) = (Tensor([BorderWalk.atOnce, shape.count]), Tensor(shape.with(0, BorderWalk.atOnce)))
   }
 
-  func distance(_ x: Tensor) -> Double { (x - victim.original).withPointer { norm.length($0, x.count) } }
+  func distance(_ x: Tensor) -> Double {
+    change.set(x, victim.original, -)
+    return change.withPointer { norm.length($0, x.count) }
+  }
 
-  /// The last mistaken picture on the way from `x` to the original: a line, or in the maximum norm a shrinking box.
-  func toBorder(_ x: Tensor) throws -> Tensor {
-    let far = distance(x), original = victim.original
-    func picture(_ share: Double) -> Tensor {
-      if norm == .maximum {
-        let most = Float(share * far)
-        return Tensor.zip(original, x) { $0 + min(max($1 - $0, -most), most) }
-      }
-      return Tensor.zip(original, x) { Float(1 - share) * $0 + Float(share) * $1 }
-    }
-    var low = 0.0, high = 1.0, found = x
+  /// To the last mistaken picture on the way from `x` to the original: a line, or in the maximum norm a shrinking box.
+  func toBorder(_ x: inout Tensor) throws {
+    let far = distance(x)
+    var low = 0.0, high = 1.0
+    found.copy(x)
     while high - low > threshold {
-      let middle = (low + high) / 2, trial = picture(middle)
-      if victim.deceives(try victim.scores(trial)[0]) { (high, found) = (middle, trial) } else { low = middle }
+      let share = (low + high) / 2, most = Float(share * far)
+      if norm == .maximum {
+        middle.set(victim.original, x) { $0 + min(max($1 - $0, -most), most) }
+      } else {
+        middle.set(victim.original, x) { Float(1 - share) * $0 + Float(share) * $1 }
+      }
+      if victim.deceives(try victim.scores(middle)[0]) {
+        high = share
+        found.copy(middle)
+      } else {
+        low = share
+      }
     }
-    return found
+    x.copy(found)
   }
 
-  /// Where more of the neighbours are mistaken: eq. (16).
-  func direction(at x: Tensor, reach: Double, samples: Int, _ random: inout Random) throws -> Tensor {
+  /// Eq. (16).
+  func findDirection(at x: Tensor, reach: Double, samples: Int, _ random: inout Random) throws {
+    // Sums of all steps, and of those that are mistaken.
     let count = x.count
-    var all = Tensor(x.shape), mistaken = Tensor(x.shape), hits = 0
-    for start in stride(from: 0, to: samples, by: BorderWalk.atOnce) {
-      let batch = min(BorderWalk.atOnce, samples - start)
-      var noise = norm == .maximum ? Tensor.uniform([batch, count], in: -1...1, using: &random) : .normal([batch, count], using: &random)
-      var trials = Tensor(x.shape.with(0, batch))
+    var hits = 0
+    change.withMutablePointer { $0.update(repeating: 0, count: count) }
+    direction.withMutablePointer { $0.update(repeating: 0, count: count) }
+    var left = samples
+    while left > 0 {
+      // Powers of two: a few plans serve all numbers of samples.
+      let batch = min(BorderWalk.atOnce, 1 << (Int.bitWidth - 1 - left.leadingZeroBitCount))
+      left -= batch
+      if norm == .maximum {
+        noise.setToUniform(of: batch, in: -1...1, using: &random)
+      } else {
+        noise.setToNormal(of: batch, using: &random)
+      }
       let range = victim.goal.range ?? -Float.infinity...Float.infinity
       trials.withMutablePointer { trials in
         noise.withMutablePointer { u in
@@ -106,19 +130,19 @@ private struct BorderWalk {
           }
         }
       }
-      for (k, scores) in try victim.scores(trials).enumerated() {
+      for (k, scores) in try victim.scores(trials.leading(batch)).enumerated() {
         let isFooled = victim.deceives(scores)
         hits += isFooled ? 1 : 0
         noise.withPointer { u in
-          all.withMutablePointer { for i in 0..<count { $0[i] += u[k * count + i] } }
-          if isFooled { mistaken.withMutablePointer { for i in 0..<count { $0[i] += u[k * count + i] } } }
+          change.withMutablePointer { for i in 0..<count { $0[i] += u[k * count + i] } }
+          if isFooled { direction.withMutablePointer { for i in 0..<count { $0[i] += u[k * count + i] } } }
         }
       }
     }
     // The mean of (phi - mean of phi) u, with phi = 1 or -1; of phi u where all agree.
-    if hits == 0 { return -1 * all }
-    if hits == samples { return all }
-    let mean = 2 * Float(hits) / Float(samples) - 1
-    return Tensor.zip(mistaken, all) { 2 * $0 - (1 + mean) * $1 }
+    if hits == samples { return }
+    if hits == 0 { return direction.set(change) { -$0 } }
+    direction.scale(by: 2)
+    direction.add(-2 * Float(hits) / Float(samples), change)
   }
 }

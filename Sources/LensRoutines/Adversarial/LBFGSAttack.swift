@@ -26,23 +26,29 @@ public func lbfgsAttack(
     let runnerUp = scores.indices.filter { $0 != label }.max { scores[$0] < scores[$1] }
     guard let aim = victim.goal.isTargeted ? label : runnerUp else { return original }
 
-    var best: (distance: Double, picture: Tensor)?
+    var x = original, change = Tensor(original.shape), best: Tensor?, shortest = Double.infinity
     /// Nil: the caller has had enough.
     func works(_ c: Double, _ round: Int) throws -> Bool? {
       var optimizer = LBFGS(), w = original, works = false
       for step in 0..<steps {
         let value = try optimizer.step(&w) { w, gradient in
-          let x = w.limited(to: victim.goal.range)
+          x.copy(w)
+          x.limit(to: victim.goal.range)
           let (slope, rows) = try victim.gradient(of: .crossEntropy([aim]), at: x), scores = rows[0]
-          let change = x - original, excess = w - x
-          let distance = change.withPointer { Norm.euclidean.length($0, change.count) }
+          change.set(x, original, -)
+          let distance = change.length
           if victim.deceives(scores) {
             works = true
-            if distance < best?.distance ?? .infinity { best = (distance, x) }
+            if distance < shortest {
+              (shortest, best) = (distance, best ?? Tensor(x.shape))
+              best?.copy(x)
+            }
           }
+          gradient.set(change, slope) { -2 * $0 - Float(c) * $1 }
           // Outside the box the picture is the nearest one inside, and the way out costs its square.
-          let out = excess.withPointer { Norm.euclidean.length($0, excess.count) }
-          gradient = Tensor.zip(Tensor.zip(change, slope) { -2 * $0 - Float(c) * $1 }, excess) { $1 == 0 ? $0 : -2 * $1 }
+          change.set(w, x, -)
+          let out = change.length
+          gradient.replace(by: change) { -2 * $0 }
           return -(distance * distance + c * loss(scores, aim) + out * out)
         }
         if !victim.goesOn(after: round * steps + step + 1, of: (searches + 10) * steps, -value) { return nil }
@@ -51,7 +57,7 @@ public func lbfgsAttack(
     }
     var c = weight, low = 0.0, round = 0
     while round < 10 {
-      guard let isEnough = try works(c, round) else { return try victim.handedBack(best?.picture) }
+      guard let isEnough = try works(c, round) else { return try victim.handedBack(best) }
       round += 1
       if isEnough { break }
       (low, c) = (c, c * 10)
@@ -65,7 +71,7 @@ public func lbfgsAttack(
         if isEnough { high = middle } else { low = middle }
       }
     }
-    return try victim.handedBack(best?.picture)
+    return try victim.handedBack(best)
   }
 
   func loss(_ scores: [Float], _ aim: Int) -> Double {
@@ -81,8 +87,13 @@ extension Victim {
 }
 
 extension Tensor {
-  func limited(to range: ClosedRange<Float>?) -> Tensor {
-    guard let range else { return self }
-    return map { min(max($0, range.lowerBound), range.upperBound) }
+  mutating func limit(to range: ClosedRange<Float>?) {
+    if let range { ValueRange(range).project(&self) }
+  }
+
+  /// Where the other is not 0.
+  fileprivate mutating func replace(by other: Tensor, _ f: (Float) -> Float) {
+    let count = count
+    other.withPointer { x in withMutablePointer { y in for i in 0..<count where x[i] != 0 { y[i] = f(x[i]) } } }
   }
 }

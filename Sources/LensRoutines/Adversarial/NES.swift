@@ -24,13 +24,13 @@ public func nes(
   return try attackEach(session, image, goal) { victim in
     let allowed = Allowed(victim, .maximum, radius: epsilon), count = victim.original.count
     var random = Random(seed: victim.goal.seed)
-    var x = victim.original, scores = victim.originalScores[0]
+    var x = victim.original, seen = x, scores = victim.originalScores[0]
+    var gradient = Tensor(x.shape), noise = Tensor([pairsAtOnce, count]), trials = Tensor(x.shape.with(0, 2 * pairsAtOnce))
     for index in 0..<steps where !victim.deceives(scores) {
-      var gradient = Tensor(x.shape)
+      gradient.withMutablePointer { $0.update(repeating: 0, count: count) }
       for start in stride(from: 0, to: samples / 2, by: pairsAtOnce) {
         let pairs = min(pairsAtOnce, samples / 2 - start)
-        let noise = Tensor.normal([pairs, count], using: &random)
-        var trials = Tensor(x.shape.with(0, 2 * pairs))
+        noise.setToNormal(of: pairs, using: &random)
         trials.withMutablePointer { trials in
           noise.withPointer { u in
             x.withPointer { x in
@@ -46,7 +46,9 @@ public func nes(
         }
         if let range = victim.goal.range { ValueRange(range).project(&trials) }
         // The loss rises as the class (without a target) becomes less likely.
-        let losses = try victim.scores(trials).map { -log(max(victim.probability($0), 1e-300)) * (victim.goal.isTargeted ? -1 : 1) }
+        let losses = try victim.scores(trials.leading(2 * pairs)).map {
+          -log(max(victim.probability($0), 1e-300)) * (victim.goal.isTargeted ? -1 : 1)
+        }
         gradient.withMutablePointer { g in
           noise.withPointer { u in
             for pair in 0..<pairs {
@@ -58,7 +60,9 @@ public func nes(
       }
       x.move(along: gradient, by: step, .maximum)
       allowed.project(&x)
-      scores = try victim.scores(allowed.picture(x))[0]
+      seen.copy(x)
+      allowed.settle(&seen)
+      scores = try victim.scores(seen)[0]
       if !victim.goesOn(after: index + 1, of: steps, victim.margin(scores)) { break }
     }
     return allowed.picture(x)

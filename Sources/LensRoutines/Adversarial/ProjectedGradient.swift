@@ -57,9 +57,10 @@ public func pgd(
 }
 
 extension Tensor {
-  mutating func copyImage(_ n: Int, from other: Tensor) {
-    let count = count / shape.n
-    withMutablePointer { y in other.withPointer { (y + n * count).update(from: $0 + n * count, count: count) } }
+  /// - image: of the other, nil for the same.
+  mutating func copyImage(_ n: Int, from other: Tensor, _ image: Int? = nil) {
+    let count = count / shape.n, image = image ?? n
+    withMutablePointer { y in other.withPointer { (y + n * count).update(from: $0 + image * count, count: count) } }
   }
 
   /// mu v + g/|g|_1, image by image: eq. (6) of Dong et al.

@@ -34,12 +34,12 @@ public func square(
         for y in 0..<h { x[(line / w * h + y) * w + line % w] += Float(change) }
       }
     }
-    x = allowed.picture(x)
-    var scores = try victim.scores(x)[0], best = victim.margin(scores)
+    allowed.settle(&x)
+    var trial = x, scores = try victim.scores(x)[0], best = victim.margin(scores)
     for step in 0..<steps where !victim.deceives(scores) {
       let side = max(1, min(min(h, w), Int((share * shrinking(step, of: steps) * Double(h * w)).squareRoot().rounded())))
       let top = Int.random(in: 0...h - side, using: &random), left = Int.random(in: 0...w - side, using: &random)
-      var trial = x
+      trial.copy(x)
       trial.withMutablePointer { x in
         original.withPointer { base in
           for channel in 0..<c {
@@ -50,9 +50,12 @@ public func square(
           }
         }
       }
-      trial = allowed.picture(trial)
+      allowed.settle(&trial)
       let found = try victim.scores(trial)[0], margin = victim.margin(found)
-      if margin < best { (x, scores, best) = (trial, found, margin) }
+      if margin < best {
+        swap(&x, &trial)
+        (scores, best) = (found, margin)
+      }
       if !victim.goesOn(after: step + 1, of: steps, best) { break }
     }
     return x
