@@ -40,7 +40,7 @@ typealias Words = SIMD16<UInt32>
   }
 }
 
-/// Two pixels' numbers of eight digits side by side.
+/// Of 16 pixels the numbers of eight digits that two channels have, side by side.
 @inline(__always) private func pair(_ first: Vector, _ second: Vector) -> Words {
   unsafeBitCast(first, to: Words.self) &>> 16 | unsafeBitCast(second, to: Words.self) & Words(repeating: 0xFFFF_0000)
 }
@@ -83,7 +83,7 @@ typealias Words = SIMD16<UInt32>
   }
 }
 
-/// Taking turns.
+/// A word of the one, a word of the other.
 @inline(__always) private func store(_ x: Words, _ y: Words, _ p: MutableFloats, _ count: Int) {
   if count == 16 {
     var both = SIMD32<UInt32>()
