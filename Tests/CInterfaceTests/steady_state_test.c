@@ -182,9 +182,9 @@ int main(int argc, char **argv)
         (options.confidence = 1 - 1e-12, options.step = 1e-6, options.steps = STEPS);
         judge("fooling image", cnnlens_fool(&out, session, &picture, &goal, &options), &it);
     }
-    for (int attack = 0; attack < 6; attack++) {
-        static const char *const names[] = { "Carlini & Wagner", "DeepFool", "L-BFGS attack",
-                                             "Square",           "NES",      "HopSkipJump" };
+    for (int attack = 0; attack < 7; attack++) {
+        static const char *const names[] = { "Carlini & Wagner", "DeepFool", "L-BFGS attack", "Square", "NES",
+                                             "HopSkipJump",      "Boundary" };
         cnnlens_attack_goal goal = CNNLENS_ATTACK_GOAL_INIT;
         cnnlens_cw_options cw = CNNLENS_CW_OPTIONS_INIT;
         cnnlens_deepfool_options deepfool = CNNLENS_DEEPFOOL_OPTIONS_INIT;
@@ -192,6 +192,7 @@ int main(int argc, char **argv)
         cnnlens_square_options square = CNNLENS_SQUARE_OPTIONS_INIT;
         cnnlens_nes_options nes = CNNLENS_NES_OPTIONS_INIT;
         cnnlens_hop_skip_jump_options hop = CNNLENS_HOP_SKIP_JUMP_OPTIONS_INIT;
+        cnnlens_boundary_options boundary = CNNLENS_BOUNDARY_OPTIONS_INIT;
         cnnlens_status status = CNNLENS_OK;
         tally it = TALLY;
 
@@ -210,6 +211,7 @@ int main(int argc, char **argv)
         case 3: status = cnnlens_square(&out, session, &picture, &goal, &square); break;
         case 4: status = cnnlens_nes(&out, session, &picture, &goal, &nes); break;
         case 5: status = cnnlens_hop_skip_jump(&out, session, &picture, &goal, &hop); break;
+        case 6: status = cnnlens_boundary(&out, session, &picture, &goal, &boundary); break;
         }
         judge(names[attack], status, &it);
     }
