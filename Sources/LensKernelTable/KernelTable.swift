@@ -17,7 +17,7 @@ public struct TileCall {
   public var taps: Int
   /// So many tiles, one behind the other along the pixels.
   public var tiles: Int
-  /// Products per tap, and floats from one to the next in a planar input.
+  /// Products per tap, and floats from one to the next in a planar input. Matrix unit: from highs to lows.
   public var depth: Int
   public var depthStep: Int
   /// Floats from one output pixel, and from one block of 16 channels, to the next.
@@ -25,7 +25,8 @@ public struct TileCall {
   public var blockStep: Int
   /// Floats from one row of weights to the next where that is not 16 × blocks; sparse: from one group's to the next's.
   public var weightStep: Int
-  /// Floats from one input pixel to the next: depthwise, and in a planar input 1, in the rows of a matrix their length.
+  /// Floats from one input pixel to the next: depthwise, on the matrix unit, and in a planar input 1, in the rows of a matrix their
+  /// length.
   public var inputStep: Int
   /// Depthwise: the weights of each tap, in floats from the first. Depthwise and sparse: how often all of this is to be done,
   /// `inputRowStep` and `rowStep` floats further on.

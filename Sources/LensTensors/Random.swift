@@ -54,9 +54,8 @@ extension Tensor {
     return result
   }
 
-  public mutating func setToUniform(
-    of images: Int? = nil, in range: ClosedRange<Float> = 0...1, using random: inout Random
-  ) {
+  /// The same in the memory that is there, for all images or for the first.
+  public mutating func setToUniform(of images: Int? = nil, in range: ClosedRange<Float> = 0...1, using random: inout Random) {
     let count = images.map { $0 * (self.count / shape[0]) } ?? count
     withMutablePointer { p in
       for i in 0..<count { p[i] = range.lowerBound + (range.upperBound - range.lowerBound) * random.uniform() }

@@ -16,13 +16,14 @@ extension Tensor {
     return result
   }
 
-  /// In the memory that is there.
+  /// What `map` gives, in the memory that is there; the shapes must be equal.
   public mutating func set(_ a: Tensor, _ f: (Float) -> Float) {
     precondition(a.shape == shape, "\(a.shape) into \(shape)")
     let count = count
     a.withPointer { a in withMutablePointer { y in for i in 0..<count { y[i] = f(a[i]) } } }
   }
 
+  /// What `zip` gives, likewise.
   public mutating func set(_ a: Tensor, _ b: Tensor, _ f: (Float, Float) -> Float) {
     precondition(a.shape == shape && b.shape == shape, "\(a.shape) and \(b.shape) into \(shape)")
     let count = count

@@ -10,16 +10,18 @@ import Testing
   static var kernels: KernelTable { Kernels.available.first { $0.amx != nil }! }
 
   /// Relative L2 errors of both directions.
-  private func errors(_ g: ConvolutionGeometry, _ x: [Float], _ w: [Float], _ dy: [Float]) throws -> [Double] {
+  private func errors(
+    _ g: ConvolutionGeometry, _ x: [Float], _ w: [Float], _ dy: [Float], _ layout: Layout = .blocked
+  ) throws -> [Double] {
     let filter = ConvolutionFilter(weights: Tensor(g.filterShape, w), groups: g.groups)
-    let kernel = try ConvolutionKernel(g, filter, inputLayout: .blocked, kernels: Self.kernels)
+    let kernel = try ConvolutionKernel(g, filter, inputLayout: layout, kernels: Self.kernels)
     let scratch = Buffer(kernel.scratchCount), y = Buffer(Layout.blocked.floatCount(of: g.outputShape))
-    let dx = Buffer(Layout.blocked.floatCount(of: g.inputShape))
-    kernel.forward(laidOut(x, g.inputShape, .blocked), y, scratch)
+    let dx = Buffer(layout.floatCount(of: g.inputShape))
+    kernel.forward(laidOut(x, g.inputShape, layout), y, scratch)
     kernel.inputGradient(laidOut(dy, g.outputShape, .blocked), dx, scratch)
     return [
       relativeError(plain(y, g.outputShape, .blocked), Reference.forward(g, x, w, [Float](repeating: 0, count: g.outputChannels))),
-      relativeError(plain(dx, g.inputShape, .blocked), Reference.inputGradient(g, dy, w)),
+      relativeError(plain(dx, g.inputShape, layout), Reference.inputGradient(g, dy, w)),
     ]
   }
 
@@ -47,6 +49,20 @@ import Testing
       let errors = try errors(g, short(g.inputShape.count, 16), short(g.filterShape.count, 8), short(g.outputShape.count, 16))
       for error in errors { #expect(error < 4e-7, "\(g)") }
     }
+  }
+
+  /// First layers have so many products that tiles are worth filling; their error shows that the factors were cut.
+  @Test func firstLayersFillTiles() throws {
+    let stem = ConvolutionGeometry(
+      inputChannels: 3, h: 41, w: 47, outputChannels: 64, kernel: .init(7), stride: .init(2), padding: .init(3))
+    let small = ConvolutionGeometry(inputChannels: 3, h: 41, w: 47, outputChannels: 64, kernel: .init(3), padding: .init(1))
+    #expect(stem.forwardPlan(.plain, Self.kernels) is AMXPlan && stem.plainGradientPlan(Self.kernels) is AMXPlan)
+    // Vectors are faster where an output has 27 products.
+    #expect(!(small.forwardPlan(.plain, Self.kernels) is AMXPlan) && small.plainGradientPlan(Self.kernels) is AMXPlan)
+    #expect(!(stem.forwardPlan(.plain, vectorKernels.last!) is AMXPlan))
+    var random = Random(seed: 5)
+    let x = noise(stem.inputShape.count, &random), w = noise(stem.filterShape.count, &random), dy = noise(stem.outputShape.count, &random)
+    for error in try errors(stem, x, w, dy, .plain) { #expect(error < 6e-6 && error > 1e-7) }
   }
 
   /// Every grid point once, whatever the band, in pairs that need few shapes of tiles.

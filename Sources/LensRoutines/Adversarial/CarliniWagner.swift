@@ -70,6 +70,7 @@ struct PictureSpace {
     half = range.map { ($0.upperBound - $0.lowerBound) / 2 } ?? 1
   }
 
+  /// The picture of w.
   func decode(_ w: Tensor, to x: inout Tensor) {
     if isBounded { x.set(w) { middle + half * tanh($0) } } else { x.copy(w) }
   }

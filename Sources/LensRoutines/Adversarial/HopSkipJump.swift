@@ -100,9 +100,9 @@ private final class BorderWalk {
 
   /// Eq. (16).
   func findDirection(at x: Tensor, reach: Double, samples: Int, _ random: inout Random) throws {
-    // Sums of all steps, and of those that are mistaken.
     let count = x.count
     var hits = 0
+    // The sum of all steps, and of those that are mistaken.
     change.withMutablePointer { $0.update(repeating: 0, count: count) }
     direction.withMutablePointer { $0.update(repeating: 0, count: count) }
     var left = samples
