@@ -155,7 +155,7 @@ public struct WinogradOutput {
   }
 }
 
-/// Winograd's transforms with six points, of 16 channels at once. `k` is the side of the kernel: 3 or 5.
+/// Winograd's transforms with six points, of 16 channels at once. `k` is the side of the kernel: 3, 4 or 5.
 public struct WinogradTransforms: Sendable {
   /// A 6×6 patch to its 36 positions: source, floats from row to row, destination, floats from position to position,
   /// 576 floats of scratch.

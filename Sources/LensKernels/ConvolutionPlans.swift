@@ -43,10 +43,14 @@ var noTaps: UnsafePointer<Int> { UnsafePointer(bitPattern: 64)! }
 extension ConvolutionGeometry {
   /// Rows and columns of the squares in which the forward pass computes its outputs, counted from the first; 1 where
   /// every output is computed by itself.
-  public var tile: Int { WinogradPlan(self, isTransposed: false, Kernels.selected)?.m ?? 1 }
+  public var tile: Int {
+    let layout = ConvolutionKernel.layouts(for: self, given: .plain).input
+    return (forwardPlan(layout, Kernels.selected) as? WinogradPlan)?.m ?? 1
+  }
 
   func forwardPlan(_ inputLayout: Layout, _ kernels: KernelTable) -> any ConvolutionPlan {
     if inputLayout == .plain, let plan = rowPlan(kernels) { return plan }
+    if inputLayout == .plain, let winograd = WinogradPlan(firstLayer: self, isTransposed: false, kernels) { return winograd }
     if inputLayout == .blocked, let winograd = WinogradPlan(self, isTransposed: false, kernels) { return winograd }
     if let depthwise = depthwisePlan(isTransposed: false, kernels) { return depthwise }
     let kind = isDepthwise ? .depthwise : inputLayout == .plain ? .planar : blockedKind(of: inputChannels, kernels)

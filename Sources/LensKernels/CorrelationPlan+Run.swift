@@ -196,7 +196,7 @@ extension CorrelationPlan.Spec {
   ) {
     if let patches {
       let lanes = group.firstBlock * 16..<(group.firstBlock + group.blocks) * 16
-      return patches.spread(lanes, staging, blockStep, image, rows, operands)
+      return patches.spread(lanes, staging, blockStep: blockStep, image, rows, operands)
     }
     guard let to = scatter else { return }
     let first = image * pack.blocks + group.firstBlock

@@ -2,8 +2,8 @@
 import LensKernelTable
 import LensTensors
 
-// First layers have three channels, which would leave a tile of 32 numbers or 16 lanes nearly empty. So an `AMXPlan` computes
-// another convolution, with the same numbers, that fills them.
+// First layers have three channels, which would leave a tile of 32 numbers or 16 lanes nearly empty. So an `AMXPlan` or a
+// `WinogradPlan` computes another convolution, with the same numbers, that fills them.
 
 /// The filter of another convolution, made of the weights of this one.
 protocol RearrangedPacking: Packing {
@@ -87,43 +87,121 @@ struct PatchPacking: RearrangedPacking {
   }
 }
 
-/// Where the lanes of a `PatchPacking` have their places: plain pictures of h × w.
-struct Patches: Sendable {
+/// Forward: a kernel of stride s is one of stride 1 over patches of s×s pixels, all of whose numbers are inputs. Zeros make its rows
+/// and columns a multiple of s.
+struct DepthPacking: RearrangedPacking {
+  let shape: PackedShape
+  let patches: Patches
+  let filterShape: Shape
+  let kernel: ConvolutionGeometry.Extent
+
+  func source(_ output: Int, _ input: Int, _ row: Int, _ column: Int) -> (output: Int, input: Int, row: Int, column: Int)? {
+    let pixel = patches.pixel(input), y = row * patches.size.h + pixel.y, x = column * patches.size.w + pixel.x
+    return y < kernel.h && x < kernel.w ? (output, pixel.channel, y, x) : nil
+  }
+}
+
+/// A plain picture of few channels as a blocked map that is smaller and deeper: the numbers of a patch of its pixels are the lanes
+/// [row of the patch][channel][column].
+struct Patches: Hashable, Sendable {
   /// `w` divides 16.
   var size: ConvolutionGeometry.Extent
+  /// Rows and columns of the first patch that lie before the picture.
+  var before = ConvolutionGeometry.Extent(0)
   var channels, h, w: Int
 
-  /// Takes some lanes of rows of patches from scratch to the picture.
+  var lanes: Int { size.h * channels * size.w }
+  var rows: Int { (before.h + h + size.h - 1) / size.h }
+  var columns: Int { (before.w + w + size.w - 1) / size.w }
+
+  func pixel(_ lane: Int) -> (y: Int, channel: Int, x: Int) {
+    let (line, x) = lane.quotientAndRemainder(dividingBy: size.w), (y, channel) = line.quotientAndRemainder(dividingBy: channels)
+    return (y, channel, x)
+  }
+
+  /// Takes some rows of patches out of the picture, with zeros around it.
   ///
-  /// - blockStep: floats from 16 lanes to the next 16
+  /// - blockStep: floats from 16 lanes to the next 16, here as in `spread`
+  func gather(_ input: Floats, _ image: Int, _ rows: Range<Int>, to map: MutableFloats, blockStep: Int) {
+    for block in 0..<Layout.blocks(lanes) { (map + block * blockStep).update(repeating: 0, count: rows.count * columns * 16) }
+    forEachLine(image, rows, 0..<lanes, blockStep) { pixels, place in
+      let p = input + pixels, q = map + place, (head, whole, tail, next) = cut
+      q.update(from: p, count: head)
+      copy(p + head, size.w, q + next, 16, whole)
+      (q + (next + whole * 16)).update(from: p + (head + whole * size.w), count: tail)
+    }
+  }
+
+  /// Takes some lanes of rows of patches from scratch to the picture.
   func spread(
-    _ lanes: Range<Int>, _ staging: Floats, _ blockStep: Int, _ image: Int, _ rows: Range<Int>, _ operands: ConvolutionOperands
+    _ lanes: Range<Int>, _ map: Floats, blockStep: Int, _ image: Int, _ rows: Range<Int>, _ operands: ConvolutionOperands
   ) {
-    let width = size.w, whole = w / width, rest = w - whole * width, pitch = (w + width - 1) / width * 16
-    for row in rows {
-      for lane in stride(from: lanes.lowerBound, to: min(lanes.upperBound, size.h * channels * width), by: width) {
-        let (line, channel) = (lane / width).quotientAndRemainder(dividingBy: channels), y = row * size.h + line
-        guard y < h else { break }
-        let place = lane - lanes.lowerBound
-        var p = staging + ((row - rows.lowerBound) * pitch + place / 16 * blockStep + place % 16)
-        var q = operands.output + ((image * channels + channel) * h + y) * w
-        func take(_ count: Int) {
-          if operands.accumulates { for i in 0..<count { q[i] += p[i] } } else { for i in 0..<count { q[i] = p[i] } }
-        }
-        for _ in 0..<whole {
-          take(width)
-          p += 16
-          q += width
-        }
-        take(rest)
+    forEachLine(image, rows, lanes, blockStep) { pixels, place in
+      let p = map + place, q = operands.output + pixels, (head, whole, tail, next) = cut
+      if operands.accumulates {
+        let first = before.w % size.w
+        for x in 0..<w { q[x] += p[(first + x) / size.w * 16 + (first + x) % size.w - first] }
+      } else {
+        q.update(from: p, count: head)
+        copy(p + next, 16, q + head, size.w, whole)
+        (q + (head + whole * size.w)).update(from: p + (next + whole * 16), count: tail)
       }
     }
+  }
+
+  /// Pixels of a row that are some of a patch, whole patches, and again some; floats from the first pixel to the first whole patch.
+  private var cut: (head: Int, whole: Int, tail: Int, next: Int) {
+    let first = before.w % size.w, head = first == 0 ? 0 : min(size.w - first, w), whole = (w - head) / size.w
+    return (head, whole, w - head - whole * size.w, first == 0 ? 0 : 16 - first)
+  }
+
+  /// Rows of pixels: where they begin in the picture, and where in some lanes of patches.
+  private func forEachLine(
+    _ image: Int, _ rows: Range<Int>, _ lanes: Range<Int>, _ blockStep: Int, _ body: (_ pixels: Int, _ place: Int) -> Void
+  ) {
+    for row in rows {
+      for lane in stride(from: lanes.lowerBound, to: min(lanes.upperBound, self.lanes), by: size.w) {
+        let (line, channel, _) = pixel(lane), y = row * size.h + line - before.h
+        guard y >= 0 && y < h else { continue }
+        let column = ((row - rows.lowerBound) * columns + before.w / size.w) * 16 + before.w % size.w
+        body(((image * channels + channel) * h + y) * w, (lane - lanes.lowerBound) / 16 * blockStep + lane % 16 + column)
+      }
+    }
+  }
+
+  private func copy(_ p: Floats, _ pStep: Int, _ q: MutableFloats, _ qStep: Int, _ count: Int) {
+    /// A patch's row at a time.
+    func copy<Row>(_: Row.Type) {
+      var p = UnsafeRawPointer(p), q = UnsafeMutableRawPointer(q)
+      for _ in 0..<count {
+        q.storeBytes(of: p.loadUnaligned(as: Row.self), as: Row.self)
+        p += 4 * pStep
+        q += 4 * qStep
+      }
+    }
+    switch size.w {
+    case 1: copy(Float.self)
+    case 2: copy(SIMD2<Float>.self)
+    case 4: copy(SIMD4<Float>.self)
+    case 8: copy(SIMD8<Float>.self)
+    default: copy(SIMD16<Float>.self)
+    }
+  }
+}
+
+extension Patches {
+  /// Those that the strides of a kernel make of its input; nil where they cannot be lanes.
+  init?(_ g: ConvolutionGeometry) {
+    guard g.groups == 1, g.dilation == .init(1), g.inputChannels < Layout.block, Layout.block % g.stride.w == 0 else { return nil }
+    self.init(
+      size: g.stride, before: .init(g.padding.top, g.padding.left), channels: g.inputChannels, h: g.h, w: g.w)
   }
 }
 
 extension ConvolutionGeometry {
   func plainGradientPlan(_ kernels: KernelTable) -> any ConvolutionPlan {
     if let plan = patchGradientPlan(kernels) { return plan }
+    if let winograd = WinogradPlan(firstLayer: self, isTransposed: true, kernels) { return winograd }
     return PlainGradientPlan(self, kernels)
   }
 

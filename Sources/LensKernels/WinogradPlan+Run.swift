@@ -12,32 +12,73 @@ extension WinogradPlan {
   }
 
   private func shareTiles(_ operands: ConvolutionOperands) {
-    let u = operands.scratch, own = u + WinogradPlan.positions * weightStep, chunks = (tiles + chunk - 1) / chunk
+    let u = operands.scratch, own = u + WinogradPlan.positions * weightStep
     parallelParts(groups.count * inputBlocks, slots) { slot, jobs in
       for job in jobs {
         let (group, input) = (job / inputBlocks, job % inputBlocks), place = place(group, 0) + input * groups[group].count * 256
         transformWeights(operands, group..<(group + 1), input..<(input + 1), u + place, own + slot * slotCount)
       }
     }
-    parallelParts(chunks, slots) { slot, jobs in
-      let patch = own + slot * slotCount, v = patch + patchCount, m = v + WinogradPlan.positions * inputStep
+    let bands = patches == nil ? (tiles + chunk - 1) / chunk : n * ((tilesDown + bandTiles - 1) / bandTiles)
+    parallelParts(bands, slots) { slot, jobs in
+      let window = own + slot * slotCount, patch = window + windowCount
       for job in jobs {
-        let tiles = (0..<tiles).part(job, of: chunks)
-        for block in 0..<inputBlocks { transformInput(operands, block, tiles, tiles.lowerBound, v, patch) }
-        multiply(operands, lanes[0], 0..<inputBlocks, tiles.count, u, v, m) { _ in }
-        for block in 0..<blocks { transformOutput(operands, block, tiles, m + block * chunk * 16, patch) }
+        if let patches {
+          compute(job, patches, operands, window, u, patch)
+        } else {
+          compute((0..<tiles).part(job, of: bands), maps(operands), operands, u, patch)
+        }
       }
     }
   }
 
+  /// Blocked maps, and floats from one block of channels to the next.
+  private struct Maps {
+    var input: Floats
+    var output: MutableFloats
+    var inputStep, outputStep: Int
+  }
+  private func maps(_ operands: ConvolutionOperands) -> Maps {
+    Maps(input: operands.input, output: operands.output, inputStep: input.h * input.w * 16, outputStep: grid.h * grid.w * 16)
+  }
+
+  /// A band of an image, through patches of it.
+  private func compute(
+    _ band: Int, _ patches: Patches, _ operands: ConvolutionOperands, _ window: MutableFloats, _ u: MutableFloats, _ patch: MutableFloats
+  ) {
+    let perImage = (tilesDown + bandTiles - 1) / bandTiles, image = band / perImage, first = band % perImage * bandTiles
+    let tiles = (image * tilesDown + first) * tilesAcross..<(image * tilesDown + min(first + bandTiles, tilesDown)) * tilesAcross
+    let rows = first * m..<min(first * m + bandRows, patches.rows), step = bandRows * patches.columns * 16
+    // As if the image's first row were in the window, and all images before it.
+    let origin = window - (image * (isTransposed ? blocks : inputBlocks) * step + first * m * patches.columns * 16)
+    var maps = maps(operands)
+    if isTransposed { (maps.output, maps.outputStep) = (origin, step) } else { (maps.input, maps.inputStep) = (Floats(origin), step) }
+    if !isTransposed { patches.gather(operands.input, image, rows, to: window, blockStep: step) }
+    var passing = operands
+    if isTransposed { passing.accumulates = false }
+    compute(tiles, maps, passing, u, patch)
+    if isTransposed { patches.spread(0..<patches.lanes, Floats(window), blockStep: step, image, rows, operands) }
+  }
+
+  /// Some tiles, with V and M behind `patch`.
+  private func compute(_ tiles: Range<Int>, _ maps: Maps, _ operands: ConvolutionOperands, _ u: MutableFloats, _ patch: MutableFloats) {
+    let v = patch + patchCount, m = v + WinogradPlan.positions * inputStep, chunks = (tiles.count + chunk - 1) / chunk
+    for index in 0..<chunks {
+      let tiles = tiles.part(index, of: chunks)
+      for block in 0..<inputBlocks { transformInput(maps, block, tiles, tiles.lowerBound, v, patch) }
+      multiply(operands, lanes[0], 0..<inputBlocks, tiles.count, u, v, m) { _ in }
+      for block in 0..<blocks { transformOutput(operands, maps, block, tiles, m + block * chunk * 16, patch) }
+    }
+  }
+
   private func shareLanes(_ operands: ConvolutionOperands) {
-    let v = operands.scratch, own = v + WinogradPlan.positions * inputStep, chunks = (tiles + chunk - 1) / chunk
+    let v = operands.scratch, own = v + WinogradPlan.positions * inputStep, chunks = (tiles + chunk - 1) / chunk, maps = maps(operands)
     for index in 0..<chunks {
       let tiles = (0..<tiles).part(index, of: chunks), bands = min(tiles.count, 4 * slots)
       parallelParts(inputBlocks * bands, slots) { slot, jobs in
         let patch = own + slot * slotCount
         for job in jobs {
-          transformInput(operands, job / bands, tiles.part(job % bands, of: bands), tiles.lowerBound, v, patch)
+          transformInput(maps, job / bands, tiles.part(job % bands, of: bands), tiles.lowerBound, v, patch)
         }
         // The first lanes that this thread will come to, most likely.
         if jobs.lowerBound == inputBlocks * bands * slot / slots {
@@ -67,7 +108,7 @@ extension WinogradPlan {
           }
           let first = self.groups[groups.lowerBound].lowerBound
           for block in first..<self.groups[groups.upperBound - 1].upperBound {
-            transformOutput(operands, block, some, m + (block - first) * chunk * 16, patch)
+            transformOutput(operands, maps, block, some, m + (block - first) * chunk * 16, patch)
           }
         }
       }
@@ -116,25 +157,25 @@ extension WinogradPlan {
 
   /// One block of 16 channels of some tiles to V.
   private func transformInput(
-    _ operands: ConvolutionOperands, _ block: Int, _ tiles: Range<Int>, _ first: Int, _ v: MutableFloats, _ patch: MutableFloats
+    _ maps: Maps, _ block: Int, _ tiles: Range<Int>, _ first: Int, _ v: MutableFloats, _ patch: MutableFloats
   ) {
     let scratch = patch + 576, perImage = tilesDown * tilesAcross, step = inputStep
     for tile in tiles {
       let image = tile / perImage, row = tile % perImage / tilesAcross * m - top, column = tile % tilesAcross * m - left
-      let plane = operands.input + (image * inputBlocks + block) * inputH * inputW * 16
+      let plane = maps.input + (image * inputBlocks + block) * maps.inputStep
       let place = v + (block * chunk + tile - first) * 16
-      if row >= 0 && column >= 0 && row + 6 <= inputH && column + 6 <= inputW {
-        kernels.winograd.input(plane + (row * inputW + column) * 16, inputW * 16, place, step, scratch)
+      if row >= 0 && column >= 0 && row + 6 <= input.h && column + 6 <= input.w {
+        kernels.winograd.input(plane + (row * input.w + column) * 16, input.w * 16, place, step, scratch)
       } else {
-        let columns = max(0, -column)..<max(max(0, -column), min(6, inputW - column))
+        let columns = max(0, -column)..<max(max(0, -column), min(6, input.w - column))
         for i in 0..<6 {
           let q = patch + i * 96
-          if row + i < 0 || row + i >= inputH || columns.isEmpty {
+          if row + i < 0 || row + i >= input.h || columns.isEmpty {
             q.update(repeating: 0, count: 96)
           } else {
             if columns.lowerBound > 0 { q.update(repeating: 0, count: columns.lowerBound * 16) }
             if columns.upperBound < 6 { (q + columns.upperBound * 16).update(repeating: 0, count: (6 - columns.upperBound) * 16) }
-            let p = plane + ((row + i) * inputW + column + columns.lowerBound) * 16
+            let p = plane + ((row + i) * input.w + column + columns.lowerBound) * 16
             (q + columns.lowerBound * 16).update(from: p, count: columns.count * 16)
           }
         }
@@ -152,6 +193,7 @@ extension WinogradPlan {
       for i in inputs.indices { offsets[i - inputs.lowerBound] = (i - inputs.lowerBound) * chunk * 16 }
       var call = TileCall(offsets: UnsafePointer(offsets.baseAddress!), bias: operands.zeros)
       call.blockStep = chunk * 16
+      if inputBlocks == 1 { call.depth = channels }
       withUnsafeMutablePointer(to: &call) { call in
         for position in 0..<WinogradPlan.positions {
           meanwhile(position)
@@ -185,22 +227,22 @@ extension WinogradPlan {
 
   /// M to one block of 16 output channels of some tiles.
   private func transformOutput(
-    _ operands: ConvolutionOperands, _ block: Int, _ tiles: Range<Int>, _ source: MutableFloats, _ scratch: MutableFloats
+    _ operands: ConvolutionOperands, _ maps: Maps, _ block: Int, _ tiles: Range<Int>, _ source: MutableFloats, _ scratch: MutableFloats
   ) {
     let perImage = tilesDown * tilesAcross, epilogue = operands.epilogue
     var call = WinogradOutput(
-      positionStep: outputStep, rowStep: gridW * 16, bias: operands.bias.map { $0 + block * 16 } ?? operands.zeros)
+      positionStep: outputStep, rowStep: grid.w * 16, bias: operands.bias.map { $0 + block * 16 } ?? operands.zeros)
     call.accumulates = operands.accumulates
     (call.clamps, call.lower, call.upper) =
       (epilogue.lower > -.infinity || epilogue.upper < .infinity, epilogue.lower, epilogue.upper)
     for tile in tiles {
       let image = tile / perImage, row = tile % perImage / tilesAcross * m, column = tile % tilesAcross * m
-      (call.rows, call.columns) = (min(m, gridH - row), min(m, gridW - column))
-      let place = ((image * blocks + block) * gridH * gridW + row * gridW + column) * 16
+      (call.rows, call.columns) = (min(m, grid.h - row), min(m, grid.w - column))
+      let place = (image * blocks + block) * maps.outputStep + (row * grid.w + column) * 16
       call.gates = epilogue.gates.map { $0 + place / 16 }
       call.gatedBy = operands.gatedBy.map { $0 + place / 16 }
       kernels.winograd.output(
-        &call, k, source + (tile - tiles.lowerBound) * 16, operands.output + place, epilogue.residual.map { $0 + place }, scratch)
+        &call, k, source + (tile - tiles.lowerBound) * 16, maps.output + place, epilogue.residual.map { $0 + place }, scratch)
     }
   }
 }

@@ -4,7 +4,7 @@ import LensKernelTable
 
 // The transforms of Winograd's minimal filtering with the points 0, 1, -1, 2, -2 and infinity, after Lavin & Gray,
 // "Fast Algorithms for Convolutional Neural Networks", 2016, section 4: y = Aᵀ ((G g Gᵀ) ⊙ (Bᵀ d B)) A.
-// Bᵀ depends on the points alone, so 3×3 kernels (4×4 outputs) and 5×5 kernels (2×2 outputs) share it.
+// Bᵀ depends on the points alone, so 3×3 kernels (4×4 outputs), 4×4 kernels (3×3) and 5×5 kernels (2×2) share it.
 
 // As many channels at once as leave room in the registers for the dozen vectors of a transform.
 #if CNNLENS_AVX512
@@ -41,15 +41,18 @@ import LensKernelTable
   put(sum(sum(f, -5, d), 4, b), q + 5 &* qStep)
 }
 
-/// Aᵀ: six points, with the factors that G leaves out, to four samples, or two.
-@inline(__always) private func toSamples(_ s: Floats, _ step: Int, _ q: MutableFloats, _ qStep: Int, _ isFour: Bool) {
+/// Aᵀ: six points, with the factors that G leaves out, to so many samples.
+@inline(__always) private func toSamples(_ s: Floats, _ step: Int, _ q: MutableFloats, _ qStep: Int, _ count: Int) {
   let a = get(s), b = get(s + step), c = get(s + 2 &* step), d = get(s + 3 &* step), e = get(s + 4 &* step), f = get(s + 5 &* step)
   let p = (b + c) * all(-1 / 6), r = (b - c) * all(-1 / 6), u = d + e, v = d - e
   put(sum(sum(p, 1 / 4, a), 1 / 24, u), q)
-  if isFour {
+  if count == 4 {
     put(sum(r, 1 / 12, v), q + qStep)
     put(sum(p, 1 / 6, u), q + 2 &* qStep)
     put(sum(r + f, 1 / 3, v), q + 3 &* qStep)
+  } else if count == 3 {
+    put(sum(r, 1 / 12, v), q + qStep)
+    put(sum(p + f, 1 / 6, u), q + 2 &* qStep)
   } else {
     put(sum(r + f, 1 / 12, v), q + qStep)
   }
@@ -77,7 +80,7 @@ import LensKernelTable
 @inline(never) func winogradOutput(
   _ call: UnsafePointer<WinogradOutput>, _ k: Int, _ source: Floats, _ output: MutableFloats, _ addend: Floats?, _ scratch: MutableFloats
 ) {
-  let isFour = k == 3, step = call.pointee.positionStep
+  let m = 7 &- k, step = call.pointee.positionStep
   let rows = call.pointee.rows, columns = call.pointee.columns, rowStep = call.pointee.rowStep
   let accumulates = call.pointee.accumulates, clamps = call.pointee.clamps
   let samples = scratch + 384
@@ -85,13 +88,13 @@ import LensKernelTable
   while lane < 16 {
     var j = 0
     while j < 6 {
-      toSamples(source + (j &* step &+ lane), 6 &* step, scratch + j &* 16, 96, isFour)
+      toSamples(source + (j &* step &+ lane), 6 &* step, scratch + j &* 16, 96, m)
       j &+= 1
     }
     let bias = get(call.pointee.bias + lane), lower = all(call.pointee.lower), upper = all(call.pointee.upper)
     var i = 0
     while i < rows {
-      toSamples(Floats(scratch) + i &* 96, 16, samples, 16, isFour)
+      toSamples(Floats(scratch) + i &* 96, 16, samples, 16, m)
       let at = i &* rowStep &+ lane
       var j = 0
       while j < columns {
@@ -149,10 +152,15 @@ import LensKernelTable
   putPoints(a, a + c, b, sum(a, 4, c), b, c, q, qStep)
 }
 
-/// Five taps to six points.
-@inline(__always) private func putPoints(_ s: Floats, _ step: Int, _ q: MutableFloats, _ qStep: Int) {
-  let a = get(s), b = get(s + step), c = get(s + 2 &* step), d = get(s + 3 &* step), e = get(s + 4 &* step)
-  putPoints(a, a + c + e, b + d, sum(sum(a, 4, c), 16, e), sum(b, 4, d), e, q, qStep)
+/// Four or five taps to six points.
+@inline(__always) private func putPoints(_ s: Floats, _ step: Int, _ q: MutableFloats, _ qStep: Int, _ count: Int) {
+  let a = get(s), b = get(s + step), c = get(s + 2 &* step), d = get(s + 3 &* step)
+  if count == 4 {
+    putPoints(a, a + c, b + d, sum(a, 4, c), sum(b, 4, d), d, q, qStep)
+  } else {
+    let e = get(s + 4 &* step)
+    putPoints(a, a + c + e, b + d, sum(sum(a, 4, c), 16, e), sum(b, 4, d), e, q, qStep)
+  }
 }
 
 @inline(never) func winogradFilter(
@@ -177,13 +185,13 @@ import LensKernelTable
       putPoints(c.0, c.1, c.2, q + 5 &* rowStep, positionStep)
     } else {
       var j = 0
-      while j < 5 {
-        putPoints(s + j &* tapStep, 5 &* tapStep, scratch + j &* 96, 16)
+      while j < k {
+        putPoints(s + j &* tapStep, k &* tapStep, scratch + j &* 96, 16, k)
         j &+= 1
       }
       var i = 0
       while i < 6 {
-        putPoints(Floats(scratch) + i &* 16, 96, q + i &* rowStep, positionStep)
+        putPoints(Floats(scratch) + i &* 16, 96, q + i &* rowStep, positionStep, k)
         i &+= 1
       }
     }

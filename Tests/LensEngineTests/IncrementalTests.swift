@@ -177,6 +177,20 @@ private func network(
     }
   }
 
+  /// Strided first layers that compute squares of outputs from patches of the picture, which reach beyond the kernel's zeros.
+  @Test func stems() throws {
+    for (kernel, stride, height, width) in [(7, 2, 61, 58), (11, 4, 75, 80), (5, 2, 45, 47)] {
+      let network = try network(3, height, width) { builder, x in
+        let stem = try builder.convolution(x, 32, kernel, stride: stride, padding: [kernel / 2, 1, kernel / 2, 2])
+        return try builder.head(builder.convolution(builder.add(ReLU(), stem), 20))
+      }
+      let graph = try network.source.graph(for: [[1, 3, height, width]], reaching: nil)
+      let stem = try #require(graph.nodes.lazy.compactMap { $0.op.locality(for: graph.shapes($0.inputs)) }.first)
+      #expect(stem.tile > 1)
+      try Self.expectExact(network, height, width)
+    }
+  }
+
   /// What computes every output by itself: layers that a small change reaches in part, while it costs less than squares.
   @Test func fewOutputsAreComputedByThemselves() throws {
     let network = try network(3, 64, 64) { builder, x in

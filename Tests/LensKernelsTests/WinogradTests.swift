@@ -34,6 +34,47 @@ import Testing
     #expect(failures.isEmpty, "\(failures.count) of \(count): \(failures.prefix(5).joined(separator: "\n"))")
   }
 
+  /// First layers of one to four channels: every remainder of strides and tiles, pictures that end within a patch, and 16 lanes or more.
+  @Test(arguments: vectorKernels.map(\.name)) func firstLayersComeInPatches(variant: String) throws {
+    let kernels = vectorKernels.first { $0.name == variant }!
+    var random = Random(seed: 12), count = 0, failures: [String] = []
+    for (channels, kernel, stride) in [
+      (3, 7, 2), (3, 8, 2), (3, 11, 4), (3, 5, 2), (3, 6, 2), (1, 15, 4), (4, 7, 2), (3, 20, 4), (3, 5, 1),
+    ] {
+      for size in 0..<8 {
+        let limit = UInt64(kernel + 1), side = stride * 16 + size
+        let g = ConvolutionGeometry(
+          n: 1 + Int(random.next() % 3), inputChannels: channels, h: side, w: side + Int(random.next() % 60),
+          outputChannels: [16, 40, 64][Int(random.next() % 3)], kernel: .init(kernel), stride: .init(stride),
+          padding: .init(
+            top: Int(random.next() % limit), left: Int(random.next() % limit), bottom: Int(random.next() % limit),
+            right: Int(random.next() % limit)))
+        var forced = g
+        forced.way = .tiles
+        let plans = [false, true].map { WinogradPlan(firstLayer: forced, isTransposed: $0, kernels) }
+        guard plans[0] != nil else { continue }
+        #expect(plans[1] != nil)
+        count += 1
+        if let failure = try check(forced, .plain, kernels, seed: UInt64(count), tolerance: WinogradTests.tolerance) {
+          failures.append(failure)
+        }
+      }
+    }
+    #expect(failures.isEmpty, "\(failures.count) of \(count): \(failures.prefix(5).joined(separator: "\n"))")
+    #expect(count >= 56)
+  }
+
+  @Test func usualStemsComeInPatches() {
+    func isFaster(_ kernel: Int, _ stride: Int, _ size: Int = 224) -> Bool {
+      let g = ConvolutionGeometry(
+        inputChannels: 3, h: size, w: size, outputChannels: 64, kernel: .init(kernel), stride: .init(stride), padding: .init(kernel / 2))
+      return WinogradPlan(firstLayer: g, isTransposed: false, vectorKernels.last!) != nil
+    }
+    #expect(isFaster(7, 2) && isFaster(11, 4) && isFaster(6, 2) && isFaster(5, 2))
+    // Few products an output, or patches as large as the kernel, or few outputs.
+    #expect(!isFaster(3, 1) && !isFaster(3, 2) && !isFaster(4, 4) && !isFaster(7, 2, 20))
+  }
+
   @Test(arguments: vectorKernels.map(\.name)) func threadsShareTilesOrLanes(variant: String) throws {
     let kernels = vectorKernels.first { $0.name == variant }!
     let large = ConvolutionGeometry(n: 2, inputChannels: 16, h: 61, w: 59, outputChannels: 32, kernel: .init(3), padding: .init(1))
