@@ -11,6 +11,9 @@ import LensTensors
 ///
 /// What is left out would have added 0, so the bits are those of the dense plan, and every run may choose: it looks at some
 /// of the pixels first.
+///
+/// A band is searched by the job that multiplies it, pass by pass. On the way back, where weights are turned for every band, bands
+/// are large and several jobs multiply one, for some lanes each: it is searched before, and the lists are shared.
 struct SparsePlan: ConvolutionPlan {
   /// The same computation with all inputs, from the same packing.
   let dense: CorrelationPlan
@@ -24,16 +27,17 @@ struct SparsePlan: ConvolutionPlan {
   let bands, bandRows: Int
   /// The share of inputs that are not zero below which this is faster.
   let limit: Float
-  /// Floats of a job's lists: values, and in a quarter of the room places; counts; behind each what may be overwritten.
-  let valueCount: Int
+  /// Floats of a list, of a band and a pass: values, and in a quarter of the room places; counts; behind each what may be overwritten.
+  let valueCount, listCount: Int
+  /// How many bands are searched before they are multiplied; 0 where each job searches for itself.
+  let bandsAhead: Int
   /// Floats of a tile's weights, if they are made of those of the forward pass.
   let turnedCount: Int
-  let slotCount: Int
   let slots: Int
 
   var spec: CorrelationPlan.Spec { dense.spec }
   var packing: any Packing { dense.packing }
-  var scratchCount: Int { max(dense.scratchCount, slots * slotCount) }
+  var scratchCount: Int { max(dense.scratchCount, slots * turnedCount + max(slots, bandsAhead * passes.count) * listCount) }
 
   /// Nil where the other plan is always faster or the taps are more than one.
   init?(_ dense: CorrelationPlan) {
@@ -55,33 +59,41 @@ struct SparsePlan: ConvolutionPlan {
     let widest = tiles.map { $0.count * groups[$0.lowerBound].blocks }.max() ?? 1
     let most = max(1, min(SparsePlan.mostBlocks, 16 / widest))
 
-    let points = dense.gridH * dense.gridW
+    let points = dense.gridH * dense.gridW, turns = spec.forwardPack != nil
     var bands = min(dense.gridH, (points + SparsePlan.mostPoints - 1) / SparsePlan.mostPoints), chunks = 1
     /// More jobs, of at least so many points or tiles.
     func cut(jobs: Int, points least: Int, tiles fewest: Int) {
       while bands * spec.n * chunks < jobs, bands < dense.gridH, points / (bands + 1) >= least { bands += 1 }
       while bands * spec.n * chunks < jobs, tiles.count >= 2 * fewest * chunks { chunks *= 2 }
     }
-    cut(jobs: 4 * Threads.count, points: 64, tiles: 2)
-    cut(jobs: 2 * Threads.count, points: 12, tiles: 1)
+    // Every band turns the weights anew.
+    cut(jobs: 4 * Threads.count, points: turns ? SparsePlan.turnedPoints : 64, tiles: turns ? 1 : 2)
+    cut(jobs: 2 * Threads.count, points: turns ? 64 : 12, tiles: 1)
     bandRows = (dense.gridH + bands - 1) / bands
     self.bands = (dense.gridH + bandRows - 1) / bandRows
     (self.tiles, self.chunks) = (tiles, CorrelationPlan.split(tiles.count, chunks))
     passes = CorrelationPlan.split(spec.inputs, (spec.inputs + most - 1) / most)
-    valueCount = bandRows * dense.gridW * (passes.map(\.count).max() ?? 0) * 16 + 16
-    turnedCount = spec.forwardPack == nil ? 0 : (passes.map(\.count).max() ?? 0) * 256 * widest
-    slotCount = turnedCount + valueCount + valueCount / 4 + 16 + (bandRows * dense.gridW + 63) / 64 * 16
+    let perPass = passes.map(\.count).max() ?? 0, bandPoints = bandRows * dense.gridW
+    valueCount = bandPoints * perPass * 16 + 16
+    listCount = valueCount + valueCount / 4 + 16 + (bandPoints + 63) / 64 * 16
+    bandsAhead = chunks == 1 || !turns ? 0 : max(1, min(spec.n * self.bands, SparsePlan.listsAhead / (listCount * passes.count)))
+    turnedCount = turns ? perPass * 256 * widest : 0
     slots = max(1, min(Threads.count, spec.n * self.bands * chunks))
 
-    // Every chunk looks at each input, and weights come from far away once for each band.
-    let blocks = Float(spec.pack.blocks), fetching = 6 / Float(max(1, min(points, bandRows * dense.gridW)))
-    let costs = loops.costs
-    limit = (blocks - costs.input * Float(chunks)) / (blocks * (costs.block + fetching) + costs.tile * Float(tiles.count))
+    // In dense products of an input with a block of lanes: weights come from far away once for each band, or are turned; whoever
+    // searches for itself finds out about every input.
+    let blocks = Float(spec.pack.blocks), fewest = Float(max(1, min(points, bandPoints)))
+    let costs = loops.costs, fetching = turns ? 0 : 6 / fewest, turning: Float = turns ? 10 / fewest - 10 / Float(points) : 0
+    limit =
+      (blocks * (1 - turning) - costs.input * Float(bandsAhead > 0 ? 1 : chunks))
+      / (blocks * (costs.block + fetching) + costs.tile * Float(tiles.count))
     if limit < 0.25 { return nil }
   }
 
   /// What places and counts can number, and pixels of a band (of one row at least).
   private static let mostBlocks = 8, mostPoints = 256
+  /// Points of a band for which weights are turned; floats of lists that stay in a cache until they are multiplied.
+  private static let turnedPoints = 160, listsAhead = 1 << 20
 
   func run(_ operands: ConvolutionOperands) {
     if isSparse(operands) { skipZeros(operands) } else { dense.run(operands) }
@@ -102,22 +114,54 @@ struct SparsePlan: ConvolutionPlan {
   }
 
   func skipZeros(_ operands: ConvolutionOperands) {
-    let perChunk = spec.n * bands
-    parallelParts(perChunk * chunks.count, slots) { slot, jobs in
-      var call = TileCall(offsets: noTaps, bias: operands.zeros)
-      for job in jobs {
-        let first = job % bands * bandRows
-        compute(
-          operands, chunks[job / perChunk], job % perChunk / bands, first..<min(first + bandRows, dense.gridH), pixels(operands, slot),
-          &call)
+    let all = spec.n * bands
+    guard bandsAhead > 0 else {
+      return parallelParts(all * chunks.count, slots) { slot, jobs in
+        for job in jobs {
+          let (chunk, band) = job.quotientAndRemainder(dividingBy: all)
+          compute(operands, chunks[chunk], band, slot) { pass in
+            let list = pixels(operands, slot)
+            search(operands, band, pass, to: list)
+            return list
+          }
+        }
+      }
+    }
+    for first in stride(from: 0, to: all, by: bandsAhead) {
+      let count = min(bandsAhead, all - first)
+      parallelParts(count * passes.count, slots) { _, jobs in
+        for job in jobs { search(operands, first + job / passes.count, job % passes.count, to: pixels(operands, job)) }
+      }
+      parallelParts(count * chunks.count, slots) { slot, jobs in
+        for job in jobs {
+          let (chunk, band) = job.quotientAndRemainder(dividingBy: count)
+          compute(operands, chunks[chunk], first + band, slot) { pixels(operands, band * passes.count + $0) }
+        }
       }
     }
   }
 
-  private func pixels(_ operands: ConvolutionOperands, _ slot: Int) -> SparsePixels {
-    let values = operands.scratch + slot * slotCount + turnedCount
+  /// One of the lists.
+  private func pixels(_ operands: ConvolutionOperands, _ list: Int) -> SparsePixels {
+    let values = operands.scratch + slots * turnedCount + list * listCount
     let bytes = UnsafeMutableRawPointer(values + valueCount).assumingMemoryBound(to: UInt8.self)
     return SparsePixels(values: values, places: bytes, counts: bytes + valueCount + 64)
+  }
+
+  /// Grid rows of a band, and how they are walked over: all points of one column are one run.
+  private func rows(of band: Int) -> (image: Int, rows: Range<Int>, runs: Int, width: Int) {
+    let first = band % bands * bandRows, rows = first..<min(first + bandRows, dense.gridH)
+    return (band / bands, rows, dense.isOneColumn ? 1 : rows.count, dense.isOneColumn ? rows.count : dense.gridW)
+  }
+
+  private func search(_ operands: ConvolutionOperands, _ band: Int, _ pass: Int, to list: SparsePixels) {
+    let (image, rows, runs, width) = rows(of: band)
+    var found = list
+    for row in rows.lowerBound..<(rows.lowerBound + runs) {
+      let source = operands.input + place(image, row) + passes[pass].lowerBound * plane
+      let count = spec.kernels.sparse.collect(source, pixelStep, plane, passes[pass].count, found, width)
+      found = SparsePixels(values: found.values + count, places: found.places + count, counts: found.counts + width)
+    }
   }
 
   // Steps and places of the input, in floats.
@@ -127,24 +171,19 @@ struct SparsePlan: ConvolutionPlan {
     image * spec.inputs * plane + (dense.isOneColumn ? row * 16 : ((row * spec.step.h + spec.rows[0]) * spec.inputW + spec.columns[0]) * 16)
   }
 
-  /// A band of some lanes of an image: pass after pass over the inputs.
+  /// A band of some lanes: pass after pass over the inputs.
   private func compute(
-    _ operands: ConvolutionOperands, _ chunk: Range<Int>, _ image: Int, _ rows: Range<Int>, _ pixels: SparsePixels, _ call: inout TileCall
+    _ operands: ConvolutionOperands, _ chunk: Range<Int>, _ band: Int, _ slot: Int, _ list: (_ pass: Int) -> SparsePixels
   ) {
     let groups = spec.pack.groups, outputBlocks = spec.pack.blocks, epilogue = operands.epilogue
-    // All points of one column are one run.
-    let (runs, width) = dense.isOneColumn ? (1, rows.count) : (rows.count, dense.gridW)
+    let (image, rows, runs, width) = rows(of: band), turned = operands.scratch + slot * turnedCount
+    var call = TileCall(offsets: noTaps, bias: operands.zeros)
     (call.rows, call.tiles) = (runs, width)
     (call.pixelStep, call.blockStep, call.rowStep) = (16, dense.gridH * dense.gridW * 16, dense.gridW * 16)
     if let to = spec.scatter { (call.pixelStep, call.blockStep, call.rowStep) = (to.step.w * 16, to.h * to.w * 16, to.step.h * to.w * 16) }
     (call.lower, call.upper) = (epilogue.lower, epilogue.upper)
     for (index, pass) in passes.enumerated() {
-      var found = pixels
-      for row in rows.lowerBound..<(rows.lowerBound + runs) {
-        let source = operands.input + place(image, row) + pass.lowerBound * plane
-        let count = spec.kernels.sparse.collect(source, pixelStep, plane, pass.count, found, width)
-        found = SparsePixels(values: found.values + count, places: found.places + count, counts: found.counts + width)
-      }
+      let pixels = list(index)
       let isLast = index == passes.count - 1
       call.accumulates = index > 0 || operands.accumulates
       call.clamps = isLast && (epilogue.lower > -.infinity || epilogue.upper < .infinity || epilogue.gates != nil)
@@ -156,7 +195,6 @@ struct SparsePlan: ConvolutionPlan {
         call.gatedBy = isLast ? operands.gatedBy.map { $0 + at / 16 } : nil
         let tileWeights: Floats
         if let forwardPack = spec.forwardPack {
-          let turned = pixels.values - turnedCount
           call.weightStep = pass.count * 256 * group.blocks
           for (place, group) in groups[tile].enumerated() {
             dense.turn(operands.weights, of: forwardPack, group, pass, to: turned + place * call.weightStep)
