@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import LensKernels
 import LensTensors
 
 /// Every value lies in a range: 0...1 for pictures.
@@ -9,6 +10,8 @@ public struct ValueRange: Constraint {
 
   public func project(_ image: inout Tensor) {
     let count = image.count, low = range.lowerBound, high = range.upperBound
-    image.withMutablePointer { x in for i in 0..<count { x[i] = min(max(x[i], low), high) } }
+    image.withMutablePointer { x in
+      parallel(count, grain: 1 << 14) { range in for i in range { x[i] = min(max(x[i], low), high) } }
+    }
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import LensKernels
 import LensTensors
 
 /// x += rate * g, with the gradient g divided by its size: DeepDream's normalised step for `.meanAbsolute`.
@@ -23,7 +24,8 @@ public struct GradientAscent: Optimizer {
       x.withMutablePointer { x in
         for n in 0..<images {
           let factor = rate * scale.factor(g + n * count, count)
-          for i in n * count..<(n + 1) * count { x[i] += factor * g[i] }
+          let (x, g) = (x + n * count, g + n * count)
+          parallel(count, grain: 1 << 14) { range in for i in range { x[i] += factor * g[i] } }
         }
       }
     }

@@ -9,41 +9,58 @@ struct Selection: ImageMap {
   /// For each row and column of the result the one it shows; -1 for `fill`.
   let rows, columns: [Int]
   let fill: Float
+  /// Columns that lie side by side in both.
+  private let runs: [Run]
+  /// The rows that show each row of the input, in their order: from its start to the next one's.
+  private let showing, starts: [Int]
+
+  private struct Run {
+    var from, to, count: Int
+  }
 
   init(of input: Shape, rows: [Int], columns: [Int], fill: Float = 0) {
     (self.input, self.rows, self.columns, self.fill) = (input, rows, columns, fill)
     output = input.with(2, rows.count).with(3, columns.count)
+    var runs: [Run] = [], starts = [Int](repeating: 0, count: input.h + 1)
+    for (to, from) in columns.enumerated() where from >= 0 {
+      if let last = runs.last, last.to + last.count == to, last.from + last.count == from {
+        runs[runs.count - 1].count += 1
+      } else {
+        runs.append(Run(from: from, to: to, count: 1))
+      }
+    }
+    for origin in rows where origin >= 0 { starts[origin + 1] += 1 }
+    for origin in 0..<input.h { starts[origin + 1] += starts[origin] }
+    var showing = [Int](repeating: 0, count: starts[input.h]), next = starts
+    for (row, origin) in rows.enumerated() where origin >= 0 {
+      showing[next[origin]] = row
+      next[origin] += 1
+    }
+    (self.runs, self.showing, self.starts) = (runs, showing, starts)
   }
 
   func apply(_ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>) {
-    let (h, w, width) = (input.h, input.w, columns.count)
-    parallel(input.n * input.c, grain: max(1, 16384 / max(output.h * width, 1))) { planes in
-      columns.withUnsafeBufferPointer { columns in
-        for plane in planes {
-          for (row, origin) in rows.enumerated() {
-            let to = y + (plane * rows.count + row) * width
-            if origin < 0 {
-              to.update(repeating: fill, count: width)
-            } else {
-              let from = x + (plane * h + origin) * w
-              for i in 0..<width { to[i] = columns[i] < 0 ? fill : from[columns[i]] }
-            }
-          }
-        }
+    let (h, w, width) = (input.h, input.w, columns.count), hasGaps = columns.contains { $0 < 0 }
+    parallel(input.n * input.c * rows.count, grain: max(1, 4096 / max(width, 1))) { range in
+      for index in range {
+        let (plane, row) = index.quotientAndRemainder(dividingBy: rows.count), to = y + index * width, origin = rows[row]
+        if origin < 0 || hasGaps { to.update(repeating: fill, count: width) }
+        guard origin >= 0 else { continue }
+        let from = x + (plane * h + origin) * w
+        for run in runs { (to + run.to).update(from: from + run.from, count: run.count) }
       }
     }
   }
 
   func adjoint(_ gradient: UnsafePointer<Float>, to result: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>) {
     let (h, w, width) = (input.h, input.w, columns.count)
-    parallel(input.n * input.c, grain: max(1, 16384 / max(output.h * width, 1))) { planes in
-      columns.withUnsafeBufferPointer { columns in
-        for plane in planes {
-          (result + plane * h * w).update(repeating: 0, count: h * w)
-          for (row, origin) in rows.enumerated() where origin >= 0 {
-            let from = gradient + (plane * rows.count + row) * width, to = result + (plane * h + origin) * w
-            for i in 0..<width where columns[i] >= 0 { to[columns[i]] += from[i] }
-          }
+    parallel(input.n * input.c * h, grain: max(1, 4096 / max(w, 1))) { range in
+      for index in range {
+        let (plane, origin) = index.quotientAndRemainder(dividingBy: h), to = result + index * w
+        to.update(repeating: 0, count: w)
+        for row in showing[starts[origin]..<starts[origin + 1]] {
+          let from = gradient + (plane * rows.count + row) * width
+          for run in runs { for i in 0..<run.count { to[run.from &+ i] += from[run.to &+ i] } }
         }
       }
     }
