@@ -99,7 +99,8 @@ struct WinogradPlan: ConvolutionPlan {
       n: g.n, inputChannels: patches.lanes, h: near.h, w: near.w, outputChannels: g.outputChannels, kernel: .init(k))
     // Products of an output, of which a quarter is left for the transforms; and tiles enough to repay those of the weights.
     let m = 7 - k, products = WinogradPlan.positions * Layout.block * Layout.blocks(patches.lanes) / (m * m)
-    guard g.outputChannels >= Layout.block, 4 * products <= 3 * g.kernel.h * g.kernel.w * g.inputChannels,
+    guard g.outputChannels >= Layout.block, g.padding.bottom <= g.kernel.h, g.padding.right <= g.kernel.w,
+      4 * products <= 3 * g.kernel.h * g.kernel.w * g.inputChannels,
       far.h * far.w >= 16 * m * m || g.way == .tiles
     else { return nil }
     self.init(

@@ -75,6 +75,17 @@ import Testing
     #expect(!isFaster(3, 1) && !isFaster(3, 2) && !isFaster(4, 4) && !isFaster(7, 2, 20))
   }
 
+  /// Rows of outputs that begin behind the last patch.
+  @Test(arguments: vectorKernels.map(\.name)) func wideBordersAreComputed(variant: String) throws {
+    let kernels = vectorKernels.first { $0.name == variant }!
+    for padding in [7, 8, 30] {
+      let g = ConvolutionGeometry(
+        inputChannels: 3, h: 21, w: 24, outputChannels: 16, kernel: .init(7), stride: .init(2), padding: .init(padding))
+      let failure = try check(g, .plain, kernels, tolerance: WinogradTests.tolerance)
+      #expect(failure == nil)
+    }
+  }
+
   @Test(arguments: vectorKernels.map(\.name)) func threadsShareTilesOrLanes(variant: String) throws {
     let kernels = vectorKernels.first { $0.name == variant }!
     let large = ConvolutionGeometry(n: 2, inputChannels: 16, h: 61, w: 59, outputChannels: 32, kernel: .init(3), padding: .init(1))
