@@ -177,7 +177,7 @@ private func network(
     }
   }
 
-  /// Strided first layers that compute squares of outputs from patches of the picture, which reach beyond the kernel's zeros.
+  /// Strided first layers that compute squares of outputs from patches of the picture, which reach beyond the kernel.
   @Test func stems() throws {
     for (kernel, stride, height, width) in [(7, 2, 61, 58), (11, 4, 75, 80), (5, 2, 45, 47)] {
       let network = try network(3, height, width) { builder, x in

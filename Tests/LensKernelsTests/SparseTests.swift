@@ -30,17 +30,6 @@ import Testing
     }
   }
 
-  /// On the way back lists are shared, of as many bands as stay near: here not of all images.
-  @Test(arguments: vectorKernels.map(\.name)) func listsAreSharedWhereWeightsAreTurned(variant: String) throws {
-    let kernels = vectorKernels.first { $0.name == variant }!
-    let g = ConvolutionGeometry(n: 4, inputChannels: 256, h: 16, w: 16, outputChannels: 1024, kernel: .init(1))
-    let forward = g.forwardPlan(.blocked, kernels).packing as? PackedShape
-    let plan = try #require(g.blockedGradientPlans(forward, kernels).first as? SparsePlan)
-    #expect(plan.bandsAhead > 0 && plan.bandsAhead < g.n * plan.bands && plan.chunks.count > 1 && plan.turnedCount > 0)
-    let failure = try check(g, .blocked, kernels, zeros: 0.7)
-    #expect(failure == nil)
-  }
-
   /// A plan with what it needs for a run.
   fileprivate struct Run {
     let plan: SparsePlan
@@ -114,6 +103,20 @@ import Testing
 
 extension ThreadTests {
   @Suite struct SparseThreadTests {
+    /// On the way back lists are shared, of as many bands as stay near: here not of all images.
+    @Test(arguments: vectorKernels.map(\.name)) func listsAreSharedWhereWeightsAreTurned(variant: String) throws {
+      // One thread alone would search for itself.
+      defer { Threads.count = Threads.available }
+      Threads.count = 2
+      let kernels = vectorKernels.first { $0.name == variant }!
+      let g = ConvolutionGeometry(n: 4, inputChannels: 256, h: 16, w: 16, outputChannels: 1024, kernel: .init(1))
+      let forward = g.forwardPlan(.blocked, kernels).packing as? PackedShape
+      let plan = try #require(g.blockedGradientPlans(forward, kernels).first as? SparsePlan)
+      #expect(plan.bandsAhead > 0 && plan.bandsAhead < g.n * plan.bands && plan.chunks.count > 1 && plan.turnedCount > 0)
+      let failure = try check(g, .blocked, kernels, zeros: 0.7)
+      #expect(failure == nil)
+    }
+
     @Test(arguments: vectorKernels.map(\.name)) func bitsAreThoseOfAllInputs(variant: String) throws {
       defer { Threads.count = Threads.available }
       let kernels = vectorKernels.first { $0.name == variant }!
